@@ -1,1 +1,6 @@
-//! engine
+//! The sop engine.
+
+pub mod error;
+pub mod limits;
+pub mod storage;
+pub mod types;

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Names a node, a value blob or a store's item counter, for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LogicalId {
     /// The store it belongs to; 0 is the catalog.
     pub store: u64,
@@ -42,7 +44,7 @@ impl fmt::Display for LogicalId {
 }
 
 /// Where one immutable blob lies. Opaque here: compared and handed back, nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PhysicalId {
     /// Identity of the segment.
     pub segment: (u64, u64),
@@ -81,7 +83,7 @@ pub struct Counter {
 }
 
 /// Identifies one commit attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TransactionId {
     /// Upper half.
     pub high: u64,

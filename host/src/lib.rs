@@ -1,1 +1,4 @@
 //! host
+
+pub mod blob;
+pub mod runtime;
