@@ -71,6 +71,6 @@ pub trait Storage {
     fn outcome(&self, id: TransactionId) -> Result<TransactionOutcome, StorageError>;
     /// Bodies by physical id.
     fn get(&self, ids: &[PhysicalId]) -> Result<Vec<Vec<u8>>, StorageError>;
-    /// Writes a body ahead of its commit.
-    fn spill(&self, body: &[u8]) -> Result<Self::Spilled, StorageError>;
+    /// Writes the body of a fresh logical id ahead of its commit.
+    fn spill(&self, id: LogicalId, body: &[u8]) -> Result<Self::Spilled, StorageError>;
 }

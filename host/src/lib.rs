@@ -2,3 +2,4 @@
 
 pub mod blob;
 pub mod runtime;
+pub mod storage;
