@@ -57,7 +57,11 @@ pub struct PhysicalId {
 impl fmt::Display for PhysicalId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (high, low) = self.segment;
-        write!(formatter, "{high:016x}{low:016x}+{}:{}", self.offset, self.length)
+        write!(
+            formatter,
+            "{high:016x}{low:016x}+{}:{}",
+            self.offset, self.length
+        )
     }
 }
 

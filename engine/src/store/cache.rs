@@ -36,7 +36,7 @@ impl PageCache {
 
     /// Keeps a page.
     pub fn insert(&mut self, id: PhysicalId, page: Page) {
-        let bytes = page.byte_len();
+        let bytes = page.page_bytes();
         if self.young_bytes + bytes > self.bytes_max / 2 {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;

@@ -1,6 +1,7 @@
 //! The state of a database at one version, as far as a transaction has looked at it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::Engine;
@@ -27,19 +28,20 @@ struct Node {
 #[derive(Clone, Debug)]
 pub struct Body {
     bytes: Rc<Vec<u8>>,
-    start: usize,
+    range: Range<usize>,
 }
 
 impl Body {
     /// The bytes of the value.
     pub fn as_slice(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
+        self.bytes.get(self.range.clone()).unwrap_or_default()
     }
 
     /// The bytes of the value, without a copy where this is the only owner.
     pub fn into_vec(self) -> Vec<u8> {
         let mut bytes = Rc::unwrap_or_clone(self.bytes);
-        bytes.drain(..self.start.min(bytes.len()));
+        bytes.truncate(self.range.end);
+        bytes.drain(..self.range.start.min(bytes.len()));
         bytes
     }
 }
@@ -387,8 +389,8 @@ impl<S: Storage> Drop for View<S> {
 }
 
 fn decode_value(id: LogicalId, body: Vec<u8>) -> Result<Body> {
-    let start = page::decode_value(id, &body)?;
-    Ok(Body { bytes: Rc::new(body), start })
+    let range = page::decode_value(id, &body).map_err(|error| error.of(id))?;
+    Ok(Body { bytes: Rc::new(body), range })
 }
 
 fn gone(id: LogicalId) -> Error {
