@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod error;
 pub mod limits;
+pub mod maintenance;
 pub mod page;
 pub mod storage;
 pub mod store;

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::page::{self, Page};
 use crate::storage::{Storage, StorageError};
 use crate::tree::Source;
-use crate::types::{Handle, LogicalId, Observation, Version};
+use crate::types::{Counter, Handle, LogicalId, Observation, Version};
 
 /// Pages held by one view before it lets go of them; the page cache still has the hot ones.
 const PAGES_MAX: usize = 2_048;
@@ -32,6 +32,12 @@ pub struct Body {
 }
 
 impl Body {
+    /// The value in the body of this value blob.
+    pub fn decode(id: LogicalId, body: Vec<u8>) -> Result<Self> {
+        let range = page::decode_value(id, &body).map_err(|error| error.corrupt(id))?;
+        Ok(Self { bytes: Rc::new(body), range })
+    }
+
     /// The bytes of the value.
     pub fn as_slice(&self) -> &[u8] {
         self.bytes.get(self.range.clone()).unwrap_or_default()
@@ -159,14 +165,14 @@ impl<S: Storage> View<S> {
             match fetched {
                 Some(fetched) => {
                     for (id, body) in chunk.iter().zip(fetched) {
-                        bodies.push(decode_value(*id, body)?);
+                        bodies.push(Body::decode(*id, body)?);
                     }
                 }
                 None => {
                     for id in chunk {
                         let body = self.chain_of(*id)?.and_then(|(_, mut bodies)| bodies.pop());
                         let body = body.ok_or_else(|| gone(*id))?;
-                        bodies.push(decode_value(*id, body)?);
+                        bodies.push(Body::decode(*id, body)?);
                     }
                 }
             }
@@ -184,6 +190,23 @@ impl<S: Storage> View<S> {
             }));
         }
         Ok(lengths)
+    }
+
+    /// The version of a value blob that a leaf refers to; it counts as looked at.
+    pub fn look_at_value(&mut self, id: LogicalId) -> Result<Version> {
+        if let Some(node) = self.nodes.get(&id) {
+            let version = node.version;
+            self.touched.push(id);
+            return Ok(version);
+        }
+        if self.observe(id)? { Ok(self.version_of(id)) } else { Err(gone(id)) }
+    }
+
+    /// The item counter of a store.
+    pub fn counter(&self, store: u64) -> Result<Counter> {
+        let counters = self.engine.storage.counters(&[LogicalId::counter(store)], self.version)?;
+        let counter = counters.into_iter().next();
+        counter.ok_or_else(|| Error::Invalid("the storage answered no counter".to_owned()))
     }
 
     fn value_handles(&mut self, ids: &[LogicalId]) -> Result<Vec<Handle>> {
@@ -272,7 +295,7 @@ impl<S: Storage> View<S> {
     }
 
     fn parse(&mut self, id: LogicalId, handle: &Handle, bodies: Vec<Vec<u8>>) -> Result<()> {
-        let page = Page::parse(id, bodies)?;
+        let page = Page::parse(id, bodies).map_err(|error| error.corrupt(id))?;
         self.publish(handle, page.clone());
         self.keep(id, Node { version: handle.version, page: Some(page) });
         Ok(())
@@ -386,11 +409,6 @@ impl<S: Storage> Drop for View<S> {
     fn drop(&mut self) {
         self.engine.storage.release(self.version);
     }
-}
-
-fn decode_value(id: LogicalId, body: Vec<u8>) -> Result<Body> {
-    let range = page::decode_value(id, &body).map_err(|error| error.of(id))?;
-    Ok(Body { bytes: Rc::new(body), range })
 }
 
 fn gone(id: LogicalId) -> Error {

@@ -66,11 +66,6 @@ impl<P> Default for Buffer<P> {
 }
 
 impl<P> Buffer<P> {
-    /// Whether there is nothing to write.
-    pub fn is_empty(&self) -> bool {
-        self.writes == 0
-    }
-
     /// The write of a key, if there is one.
     pub fn get(&self, store: u64, key: &[u8]) -> Option<&Pending<P>> {
         self.stores.get(&store)?.get(key)
