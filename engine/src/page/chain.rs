@@ -13,15 +13,7 @@ use crate::types::LogicalId;
 type Entry<'a> = (&'a [u8], Cell<'a>);
 
 /// The bytes of the leaf that a base and its deltas come to.
-<<<<<<< HEAD
-pub(super) fn materialise(
-    id: LogicalId,
-    base: View<'_>,
-    deltas: &[Vec<u8>],
-) -> Result<Vec<u8>, PageError> {
-=======
 pub(super) fn materialise(id: LogicalId, base: View<'_>, deltas: &[Vec<u8>]) -> Result<Vec<u8>, PageError> {
->>>>>>> tree
     if base.layout.kind != KIND_LEAF {
         return Err(PageError::BranchWithDelta);
     }
@@ -29,14 +21,7 @@ pub(super) fn materialise(id: LogicalId, base: View<'_>, deltas: &[Vec<u8>]) -> 
     let mut checksum = checksum_in(base.bytes);
     for (index, body) in deltas.iter().enumerate() {
         let layout = check_delta(id, body)?;
-<<<<<<< HEAD
-        let delta = View {
-            bytes: body,
-            layout,
-        };
-=======
         let delta = View { bytes: body, layout };
->>>>>>> tree
         if delta.follows() != checksum {
             return Err(PageError::DeltaFollows(index));
         }
@@ -48,14 +33,7 @@ pub(super) fn materialise(id: LogicalId, base: View<'_>, deltas: &[Vec<u8>]) -> 
     }
     let (low, high) = (base.low(), base.high());
     let weigh = |(suffix, cell): &Entry<'_>| Weight::of(base.layout.prefix + suffix.len(), cell);
-<<<<<<< HEAD
-    let weight = entries
-        .iter()
-        .map(weigh)
-        .fold(Weight::default(), Weight::plus);
-=======
     let weight = entries.iter().map(weigh).fold(Weight::default(), Weight::plus);
->>>>>>> tree
     let length = weight.leaf_bytes(low, high);
     if length > PAGE_LENGTH_MAX {
         return Err(PageError::Length(length));
@@ -77,14 +55,7 @@ fn entries_of<'a>(view: &View<'a>) -> impl Iterator<Item = Entry<'a>> {
 }
 
 /// Newer entries over older ones; none if one removes what is not there.
-<<<<<<< HEAD
-fn overlay<'a>(
-    older: Vec<Entry<'a>>,
-    newer: impl Iterator<Item = Entry<'a>>,
-) -> Option<Vec<Entry<'a>>> {
-=======
 fn overlay<'a>(older: Vec<Entry<'a>>, newer: impl Iterator<Item = Entry<'a>>) -> Option<Vec<Entry<'a>>> {
->>>>>>> tree
     let mut merged = Vec::with_capacity(older.len());
     let mut older = older.into_iter().peekable();
     for entry in newer {

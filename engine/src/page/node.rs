@@ -47,43 +47,12 @@ impl Page {
         let deltas = bodies.as_slice();
         let chain_checksum = checksum_in(deltas.last().unwrap_or(&base));
         if deltas.is_empty() {
-<<<<<<< HEAD
-            let inner = Inner {
-                id,
-                layout,
-                bytes: base,
-                deltas: 0,
-                delta_bytes: 0,
-                chain_checksum,
-            };
-            return Ok(Self {
-                inner: Rc::new(inner),
-            });
-        }
-        let bytes = materialise(
-            id,
-            View {
-                bytes: &base,
-                layout,
-            },
-            deltas,
-        )?;
-        let (count, delta_bytes) = (deltas.len(), deltas.iter().map(Vec::len).sum());
-        Ok(Self::with_chain(
-            id,
-            bytes,
-            count,
-            delta_bytes,
-            chain_checksum,
-        ))
-=======
             let inner = Inner { id, layout, bytes: base, deltas: 0, delta_bytes: 0, chain_checksum };
             return Ok(Self { inner: Rc::new(inner) });
         }
         let bytes = materialise(id, View { bytes: &base, layout }, deltas)?;
         let (count, delta_bytes) = (deltas.len(), deltas.iter().map(Vec::len).sum());
         Ok(Self::with_chain(id, bytes, count, delta_bytes, chain_checksum))
->>>>>>> tree
     }
 
     /// A page that was just built.
@@ -100,48 +69,18 @@ impl Page {
         chain_checksum: u64,
     ) -> Self {
         let layout = Layout::read(&bytes);
-<<<<<<< HEAD
-        Self {
-            inner: Rc::new(Inner {
-                id,
-                layout,
-                bytes,
-                deltas,
-                delta_bytes,
-                chain_checksum,
-            }),
-        }
-=======
         Self { inner: Rc::new(Inner { id, layout, bytes, deltas, delta_bytes, chain_checksum }) }
->>>>>>> tree
     }
 
     /// The same page as the result of appending a delta to the chain of `before`.
     #[must_use]
     pub fn as_delta_of(&self, before: &Self, delta: &[u8]) -> Self {
         let (deltas, delta_bytes) = (before.deltas() + 1, before.delta_bytes() + delta.len());
-<<<<<<< HEAD
-        Self::with_chain(
-            self.id(),
-            self.inner.bytes.clone(),
-            deltas,
-            delta_bytes,
-            checksum_in(delta),
-        )
-    }
-
-    pub(super) fn view(&self) -> View<'_> {
-        View {
-            bytes: &self.inner.bytes,
-            layout: self.inner.layout,
-        }
-=======
         Self::with_chain(self.id(), self.inner.bytes.clone(), deltas, delta_bytes, checksum_in(delta))
     }
 
     pub(super) fn view(&self) -> View<'_> {
         View { bytes: &self.inner.bytes, layout: self.inner.layout }
->>>>>>> tree
     }
 
     /// Whose page it is.
@@ -180,14 +119,7 @@ impl Page {
     }
 
     /// How many cells it has.
-<<<<<<< HEAD
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "nobody asks whether a page is empty"
-    )]
-=======
     #[expect(clippy::len_without_is_empty, reason = "nobody asks whether a page is empty")]
->>>>>>> tree
     pub fn len(&self) -> usize {
         self.inner.layout.cells
     }
@@ -215,14 +147,7 @@ impl Page {
         if slot == 0 && !self.is_leaf() {
             return Key::whole(self.low_fence());
         }
-<<<<<<< HEAD
-        Key {
-            prefix: self.prefix(),
-            suffix: self.view().suffix(slot),
-        }
-=======
         Key { prefix: self.prefix(), suffix: self.view().suffix(slot) }
->>>>>>> tree
     }
 
     /// Copies the key of a cell into a buffer, replacing what was there.
@@ -285,40 +210,18 @@ impl Page {
     pub fn weight(&self) -> Weight {
         let layout = &self.inner.layout;
         let frame = HEADER_BYTES + layout.low + layout.high + CHECKSUM_BYTES;
-<<<<<<< HEAD
-        let stored = self
-            .page_bytes()
-            .saturating_sub(frame + layout.cells * SLOT_BYTES);
-=======
         let stored = self.page_bytes().saturating_sub(frame + layout.cells * SLOT_BYTES);
->>>>>>> tree
         let mut bytes = stored + layout.cells * layout.prefix;
         if !self.is_leaf() {
             bytes += layout.low - layout.prefix.min(layout.low);
         }
-<<<<<<< HEAD
-        Weight {
-            cells: layout.cells,
-            bytes,
-        }
-=======
         Weight { cells: layout.cells, bytes }
->>>>>>> tree
     }
 }
 
 impl fmt::Debug for Page {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (level, cells) = (self.level(), self.len());
-<<<<<<< HEAD
-        write!(
-            formatter,
-            "Page({} level {level}, {cells} cells, {} bytes)",
-            self.id(),
-            self.page_bytes()
-        )
-=======
         write!(formatter, "Page({} level {level}, {cells} cells, {} bytes)", self.id(), self.page_bytes())
->>>>>>> tree
     }
 }
