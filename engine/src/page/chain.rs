@@ -13,7 +13,11 @@ use crate::types::LogicalId;
 type Entry<'a> = (&'a [u8], Cell<'a>);
 
 /// The bytes of the leaf that a base and its deltas come to.
-pub(super) fn materialise(id: LogicalId, base: View<'_>, deltas: &[Vec<u8>]) -> Result<Vec<u8>, PageError> {
+pub(super) fn materialise(
+    id: LogicalId,
+    base: View<'_>,
+    deltas: &[Vec<u8>],
+) -> Result<Vec<u8>, PageError> {
     if base.layout.kind != KIND_LEAF {
         return Err(PageError::BranchWithDelta);
     }
@@ -21,7 +25,10 @@ pub(super) fn materialise(id: LogicalId, base: View<'_>, deltas: &[Vec<u8>]) -> 
     let mut checksum = checksum_in(base.bytes);
     for (index, body) in deltas.iter().enumerate() {
         let layout = check_delta(id, body)?;
-        let delta = View { bytes: body, layout };
+        let delta = View {
+            bytes: body,
+            layout,
+        };
         if delta.follows() != checksum {
             return Err(PageError::DeltaFollows(index));
         }
@@ -33,7 +40,10 @@ pub(super) fn materialise(id: LogicalId, base: View<'_>, deltas: &[Vec<u8>]) -> 
     }
     let (low, high) = (base.low(), base.high());
     let weigh = |(suffix, cell): &Entry<'_>| Weight::of(base.layout.prefix + suffix.len(), cell);
-    let weight = entries.iter().map(weigh).fold(Weight::default(), Weight::plus);
+    let weight = entries
+        .iter()
+        .map(weigh)
+        .fold(Weight::default(), Weight::plus);
     let length = weight.leaf_bytes(low, high);
     if length > PAGE_LENGTH_MAX {
         return Err(PageError::Length(length));
@@ -55,7 +65,10 @@ fn entries_of<'a>(view: &View<'a>) -> impl Iterator<Item = Entry<'a>> {
 }
 
 /// Newer entries over older ones; none if one removes what is not there.
-fn overlay<'a>(older: Vec<Entry<'a>>, newer: impl Iterator<Item = Entry<'a>>) -> Option<Vec<Entry<'a>>> {
+fn overlay<'a>(
+    older: Vec<Entry<'a>>,
+    newer: impl Iterator<Item = Entry<'a>>,
+) -> Option<Vec<Entry<'a>>> {
     let mut merged = Vec::with_capacity(older.len());
     let mut older = older.into_iter().peekable();
     for entry in newer {

@@ -2,10 +2,11 @@
 
 use super::error::PageError;
 use super::format::{
-    AT_FLAGS, AT_NODE, AT_STORE, AT_VERSION, CELL_INLINE, CELL_REFERENCE, CELL_REMOVED, CHECKSUM_BYTES,
-    FLAG_UNBOUNDED, FOLLOWS_BYTES, HEADER_BYTES, KIND_BRANCH, KIND_DELTA, KIND_LEAF, MAGIC, PAGE_LENGTH_MAX,
-    REFERENCE_BYTES, SLOT_BYTES, TAG_BYTES, TAG_LENGTH_BITS, TAG_LENGTH_MASK, VERSION, checksum_in,
-    checksum_of, common_prefix, head_of, u8_at, u16_at, u64_at,
+    AT_FLAGS, AT_NODE, AT_STORE, AT_VERSION, CELL_INLINE, CELL_REFERENCE, CELL_REMOVED,
+    CHECKSUM_BYTES, FLAG_UNBOUNDED, FOLLOWS_BYTES, HEADER_BYTES, KIND_BRANCH, KIND_DELTA,
+    KIND_LEAF, MAGIC, PAGE_LENGTH_MAX, REFERENCE_BYTES, SLOT_BYTES, TAG_BYTES, TAG_LENGTH_BITS,
+    TAG_LENGTH_MASK, VERSION, checksum_in, checksum_of, common_prefix, head_of, u8_at, u16_at,
+    u64_at,
 };
 use super::view::{Layout, View};
 use crate::limits::{DEPTH_MAX, KEY_BYTES_MAX};
@@ -134,7 +135,11 @@ fn check_cells(view: &View<'_>) -> Result<(), PageError> {
         expected = end;
     }
     // Without cells nothing else says that no byte follows the directory.
-    if expected == layout.end { Ok(()) } else { Err(PageError::Offset(layout.cells)) }
+    if expected == layout.end {
+        Ok(())
+    } else {
+        Err(PageError::Offset(layout.cells))
+    }
 }
 
 fn check_cell(view: &View<'_>, slot: usize, start: usize, end: usize) -> Result<(), PageError> {
@@ -147,7 +152,9 @@ fn check_cell(view: &View<'_>, slot: usize, start: usize, end: usize) -> Result<
     match cell {
         CELL_INLINE if kind != KIND_BRANCH => Ok(()),
         CELL_REFERENCE if end - payload != REFERENCE_BYTES => Err(PageError::Cell(slot)),
-        CELL_REFERENCE if u64_at(view.bytes, payload) <= LogicalId::ROOT => Err(PageError::Reference(slot)),
+        CELL_REFERENCE if u64_at(view.bytes, payload) <= LogicalId::ROOT => {
+            Err(PageError::Reference(slot))
+        }
         CELL_REFERENCE => Ok(()),
         CELL_REMOVED if kind == KIND_DELTA && payload == end => Ok(()),
         CELL_REMOVED if kind == KIND_DELTA => Err(PageError::Cell(slot)),
@@ -160,7 +167,9 @@ fn check_range(view: &View<'_>) -> Result<(), PageError> {
     let layout = view.layout;
     // A suffix compares like its key: low and high share the prefix that all keys are stored without.
     let low = view.low().get(layout.prefix..).unwrap_or_default();
-    let high = view.high().map(|high| high.get(layout.prefix..).unwrap_or_default());
+    let high = view
+        .high()
+        .map(|high| high.get(layout.prefix..).unwrap_or_default());
     let mut first = 0;
     if layout.kind == KIND_BRANCH {
         if layout.cells == 0 {
