@@ -1,5 +1,6 @@
 //! host
 
 pub mod blob;
+pub mod recovery;
 pub mod runtime;
 pub mod storage;
