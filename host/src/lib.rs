@@ -1,6 +1,8 @@
 //! host
 
 pub mod blob;
+pub mod limits;
 pub mod recovery;
+pub mod registry;
 pub mod runtime;
 pub mod storage;
