@@ -23,7 +23,7 @@ pub const GROUP_TRANSACTIONS_MAX: usize = 256;
 /// Most bytes of bodies in one group, unless a single transaction has more.
 pub const GROUP_BYTES_MAX: usize = 16 << 20;
 /// Most bytes of one segment: offsets inside it are 32 bits wide.
-pub const SEGMENT_BYTES_MAX: usize = 1 << 30;
+pub const SEGMENT_BYTES_MAX: usize = 480 << 20;
 /// Most logical ids that one transaction observes or changes.
 pub const TRANSACTION_IDS_MAX: usize = 20_000;
 /// Most transactions that wait for their group; one more is told to come back later.
