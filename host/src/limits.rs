@@ -77,3 +77,16 @@ pub const INSTANCE_USES_MAX: u32 = 100_000;
 
 const _: () = assert!(WASM_STACK_BYTES * 2 <= ASYNC_STACK_BYTES);
 const _: () = assert!(INSTANCES_IDLE_MAX < INSTANCES_MAX as usize);
+
+/// Longest plugin, in bytes.
+pub const PLUGIN_BYTES_MAX: usize = 128 << 20;
+/// Most plugins that run at one time on one database; another one waits.
+pub const RUNS_MAX: usize = 256;
+/// Memory of one run unless its limits say otherwise.
+pub const RUN_MEMORY_BYTES_DEFAULT: u64 = 128 << 20;
+/// Time of one attempt of a run unless its limits say otherwise.
+pub const RUN_WALL_DEFAULT: Duration = Duration::from_secs(30);
+/// Bytes that may cross between engine and host in one run unless its limits say otherwise.
+pub const RUN_CALL_BYTES_DEFAULT: u64 = 1 << 30;
+/// Longest response of a run unless its limits say otherwise.
+pub const RUN_RESPONSE_BYTES_DEFAULT: u64 = 16 << 20;

@@ -256,7 +256,7 @@ impl Call<'_> {
     }
 
     /// Ends the call. A trap discards the instance and ends the transaction.
-    pub(super) async fn leave<T>(mut self, answer: Answer<T>) -> Result<T> {
+    pub(super) async fn leave<T>(self, answer: Answer<T>) -> Result<T> {
         let answer = self.lease.answer(answer)?;
         self.put_back().await;
         answer.map_err(convert::error)

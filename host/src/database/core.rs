@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::catalog::Catalog;
 use super::statistics::Activity;
+use crate::capability::StoreNames;
 use crate::config::{Config, Url};
 use crate::engine_pool::{EnginePool, Lease};
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::runtime::Runtime;
 use crate::storage::Storage;
 
@@ -20,6 +23,10 @@ pub(crate) struct DatabaseCore {
     pub(crate) storage: Arc<Storage>,
     pub(crate) pool: Arc<EnginePool>,
     pub(crate) activity: Activity,
+    /// Names of stores, for the grant check.
+    pub(crate) names: Arc<StoreNames>,
+    /// One permit for each running plugin.
+    pub(crate) runs: Semaphore,
     /// One permit for each open transaction.
     permits: Arc<Semaphore>,
 }
@@ -30,20 +37,22 @@ impl DatabaseCore {
         config: Config,
         storage: Arc<Storage>,
         runtime: Arc<dyn Runtime>,
-    ) -> Result<Self> {
+    ) -> Result<Arc<Self>> {
         let pool = Arc::new(EnginePool::new(Arc::clone(&storage))?);
         let permits = Arc::new(Semaphore::new(
             config.transactions_max.clamp(1, Semaphore::MAX_PERMITS),
         ));
-        Ok(Self {
+        Ok(Arc::new_cyclic(|core| Self {
             url,
             config,
             runtime,
             storage,
             pool,
             activity: Activity::default(),
+            names: Arc::new(StoreNames::new(Box::new(Catalog(core.clone())))),
+            runs: Semaphore::new(limits::RUNS_MAX),
             permits,
-        })
+        }))
     }
 
     /// A warm instance; waits while as many transactions are open as may be.
@@ -52,11 +61,12 @@ impl DatabaseCore {
             .acquire_owned()
             .await
             .map_err(|_| Error::Ended)?;
-        Lease::take(&self.pool, permit).await
+        Lease::take(&self.pool, Some(permit)).await
     }
 
     /// No further transaction begins.
     pub(crate) fn close(&self) {
         self.permits.close();
+        self.runs.close();
     }
 }

@@ -19,6 +19,7 @@
 
 mod builder;
 mod call;
+mod catalog;
 mod convert;
 mod core;
 mod data;
@@ -49,6 +50,7 @@ pub(crate) use transact::backoff;
 pub use transact::{TransactOptions, Transacted};
 pub use transaction::Transaction;
 
+use crate::capability::{Authority, Budget, Grants, HostState};
 use crate::config::{Config, Url};
 use crate::error::Result;
 use crate::runtime::{Runtime, TokioRuntime};
@@ -77,7 +79,7 @@ impl Database {
         let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::current());
         let storage = upkeep::open_storage(&url, &config, &runtime).await?;
         Ok(Self {
-            core: Arc::new(DatabaseCore::new(url, config, storage, runtime)?),
+            core: DatabaseCore::new(url, config, storage, runtime)?,
         })
     }
 
@@ -195,6 +197,21 @@ impl Database {
     /// Waits for running commits, writes a checkpoint and closes the database. Open transactions then fail.
     pub async fn close(self) -> Result<()> {
         upkeep::close(&self.core).await
+    }
+
+    /// The state of an instance in another wasmtime embedding: see [`add_to_linker`](crate::capability::add_to_linker).
+    /// With `None` it may do everything; otherwise what the grants say.
+    pub fn host_state(&self, grants: Option<Grants>) -> HostState {
+        let names = Arc::clone(&self.core.names);
+        let authority = grants.map_or(Authority::Host, |grants| {
+            Authority::plugin(Arc::new(grants), names)
+        });
+        HostState::new(
+            Arc::clone(&self.core.storage),
+            authority,
+            Budget::host(),
+            Arc::clone(self.core.pool.counters()),
+        )
     }
 
     pub(crate) fn core(&self) -> &Arc<DatabaseCore> {

@@ -17,11 +17,14 @@ pub(crate) type HostStore = Store<HostState>;
 pub(crate) struct Lease {
     instance: Box<Instance>,
     pool: Arc<EnginePool>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Lease {
-    pub(crate) async fn take(pool: &Arc<EnginePool>, permit: OwnedSemaphorePermit) -> Result<Self> {
+    pub(crate) async fn take(
+        pool: &Arc<EnginePool>,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<Self> {
         Ok(Self {
             instance: pool.take().await?,
             pool: Arc::clone(pool),
