@@ -268,11 +268,11 @@ fn is_child(page: &Page, slot: usize, children: &[Child]) -> bool {
     matches!(children, [child] if child.id == page.child(slot) && page.key(slot).compare(&child.key).is_eq())
 }
 
+/// A slot of a branch and the writes that go to its child.
+type Group<'w, 'a> = (usize, &'w [(&'a [u8], Write<'a>)]);
+
 /// The writes of each affected child, in order.
-fn partition<'w, 'a>(
-    page: &Page,
-    mut writes: &'w [(&'a [u8], Write<'a>)],
-) -> Vec<(usize, &'w [(&'a [u8], Write<'a>)])> {
+fn partition<'w, 'a>(page: &Page, mut writes: &'w [(&'a [u8], Write<'a>)]) -> Vec<Group<'w, 'a>> {
     let mut groups = Vec::new();
     while let Some((key, _)) = writes.first() {
         let slot = page.child_for(key);

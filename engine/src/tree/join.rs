@@ -55,7 +55,6 @@ impl<S: Source> Planner<'_, S> {
     }
 
     /// Two neighbours as one, or as they were.
-    #[expect(clippy::type_complexity, reason = "the two outcomes are what the function is about")]
     fn join_two<'a>(
         &mut self,
         parent: &Page,
