@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Names a node, a value blob or a store's item counter, for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LogicalId {
     /// The store it belongs to; 0 is the catalog.
     pub store: u64,
@@ -42,7 +44,7 @@ impl fmt::Display for LogicalId {
 }
 
 /// Where one immutable blob lies. Opaque here: compared and handed back, nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PhysicalId {
     /// Identity of the segment.
     pub segment: (u64, u64),
@@ -55,7 +57,11 @@ pub struct PhysicalId {
 impl fmt::Display for PhysicalId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (high, low) = self.segment;
-        write!(formatter, "{high:016x}{low:016x}+{}:{}", self.offset, self.length)
+        write!(
+            formatter,
+            "{high:016x}{low:016x}+{}:{}",
+            self.offset, self.length
+        )
     }
 }
 
@@ -81,7 +87,7 @@ pub struct Counter {
 }
 
 /// Identifies one commit attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TransactionId {
     /// Upper half.
     pub high: u64,
@@ -109,13 +115,13 @@ pub struct Observation {
 
 /// What a transaction does to one logical id. `S` is a body that was written ahead.
 #[derive(Debug)]
-pub enum ChangeKind<S> {
+pub enum ChangeKind<'a, S> {
     /// A new body.
-    Put(Vec<u8>),
+    Put(&'a [u8]),
     /// A new body that was written ahead.
-    PutSpilled(S),
+    PutSpilled(&'a S),
     /// A body to append to the current chain.
-    Delta(Vec<u8>),
+    Delta(&'a [u8]),
     /// Adds to an item counter.
     Add(i64),
     /// The logical id ends.
@@ -124,11 +130,11 @@ pub enum ChangeKind<S> {
 
 /// One change of a transaction.
 #[derive(Debug)]
-pub struct Change<S> {
+pub struct Change<'a, S> {
     /// What is changed.
     pub id: LogicalId,
     /// How.
-    pub kind: ChangeKind<S>,
+    pub kind: ChangeKind<'a, S>,
 }
 
 /// What a commit came to.

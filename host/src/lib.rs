@@ -1,1 +1,5 @@
 //! host
+
+pub mod blob;
+pub mod runtime;
+pub mod storage;

@@ -79,6 +79,11 @@ impl Inspection {
         Ok(self.pending.is_empty())
     }
 
+    /// Nodes that are known and not yet looked at.
+    pub fn ahead(&self) -> usize {
+        self.pending.len()
+    }
+
     /// The value blobs that were referred to since the last call.
     pub fn take_values(&mut self) -> Vec<LogicalId> {
         std::mem::take(&mut self.values)
