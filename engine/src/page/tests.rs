@@ -1,7 +1,11 @@
-//! Pages survive the round trip, and nothing else passes for one: every damaged bit is found, any bytes are answered, and
-//! pages that are wrong under a right checksum are refused or harmless.
+//! Pages survive the round trip, and nothing else passes for one: every damaged bit is found, any bytes are
+//! answered, and pages that are wrong under a right checksum are refused or harmless.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use std::collections::BTreeMap;
 
@@ -10,8 +14,8 @@ use proptest::prelude::*;
 
 use super::format::{CHECKSUM_BYTES, checksum_of};
 use super::{
-    Builder, Cell, Key, Page, PageError, VALUE_OVERHEAD_BYTES, Value, Weight, decode_value, delta_bytes,
-    encode_value,
+    Builder, Cell, Key, Page, PageError, VALUE_OVERHEAD_BYTES, Value, Weight, decode_value,
+    delta_bytes, encode_value,
 };
 use crate::types::LogicalId;
 
@@ -25,7 +29,11 @@ fn leaf(low: &[u8], high: Option<&[u8]>, cells: &Cells) -> Page {
     let mut builder = Builder::leaf(ID, low, high, last);
     let mut weight = Weight::default();
     for (index, (key, value)) in cells.iter().enumerate() {
-        let cell = value.as_ref().map_or(Cell::Reference(1_000 + index as u64), |value| Cell::Inline(value));
+        let cell = value
+            .as_ref()
+            .map_or(Cell::Reference(1_000 + index as u64), |value| {
+                Cell::Inline(value)
+            });
         weight = weight.plus(Weight::of(key.len(), &cell));
         builder.push(Key::whole(key), &cell);
     }
@@ -41,7 +49,10 @@ fn branch(low: &[u8], high: Option<&[u8]>, keys: &[Vec<u8>]) -> Page {
     let mut weight = Weight::default();
     for (index, key) in keys.iter().enumerate() {
         weight = weight.plus(Weight::of_child(key.len()));
-        builder.push_child(Key::whole(key), LogicalId::new(ID.store, 500 + index as u64));
+        builder.push_child(
+            Key::whole(key),
+            LogicalId::new(ID.store, 500 + index as u64),
+        );
     }
     let page = builder.finish();
     assert_eq!(weight.branch_bytes(low, high, last), page.page_bytes());
@@ -62,7 +73,9 @@ fn sample_leaf() -> Page {
 }
 
 fn sample_branch() -> Page {
-    let keys: Vec<_> = (0..12).map(|index| format!("shared-{index:03}").into_bytes()).collect();
+    let keys: Vec<_> = (0..12)
+        .map(|index| format!("shared-{index:03}").into_bytes())
+        .collect();
     branch(b"shared-000", None, &keys)
 }
 
@@ -105,12 +118,20 @@ fn cells() -> impl Strategy<Value = BTreeMap<Vec<u8>, Option<Vec<u8>>>> {
         vec(b'a'..=b'b', 0..9),
         (0_u32..5000).prop_map(|number| format!("a-longer-prefix-{number}").into_bytes()),
     ];
-    btree_map(key, proptest::option::weighted(0.9, vec(any::<u8>(), 0..30)), 0..60)
+    btree_map(
+        key,
+        proptest::option::weighted(0.9, vec(any::<u8>(), 0..30)),
+        0..60,
+    )
 }
 
 proptest! {
     #[test]
-    fn a_leaf_holds_what_was_put_in(cells in cells(), bounded in any::<bool>(), absent in vec(any::<u8>(), 0..8)) {
+    fn a_leaf_holds_what_was_put_in(
+        cells in cells(),
+        bounded in any::<bool>(),
+        absent in vec(any::<u8>(), 0..8),
+    ) {
         let low = cells.keys().next().cloned().unwrap_or_default();
         let mut high = cells.keys().last().cloned().unwrap_or_default();
         high.push(0);
@@ -143,7 +164,11 @@ proptest! {
     }
 
     #[test]
-    fn deltas_come_to_what_a_whole_page_would(base in cells(), changes in vec(cells(), 1..4), bounded in any::<bool>()) {
+    fn deltas_come_to_what_a_whole_page_would(
+        base in cells(),
+        changes in vec(cells(), 1..4),
+        bounded in any::<bool>(),
+    ) {
         let high = b"z".as_slice();
         let within = |key: &[u8]| key >= b"a".as_slice() && (!bounded || key < high);
         let mut model: BTreeMap<_, _> = base.into_iter().filter(|(key, _)| within(key)).collect();
@@ -232,7 +257,12 @@ fn every_flipped_bit_is_found() {
     let delta = sample_delta(&page);
     let value = encode_value(ID, b"a value blob");
     assert!(Page::parse(ID, vec![page.bytes().to_vec(), delta.clone()]).is_ok());
-    for sample in [page.bytes().to_vec(), sample_branch().bytes().to_vec(), delta, value] {
+    for sample in [
+        page.bytes().to_vec(),
+        sample_branch().bytes().to_vec(),
+        delta,
+        value,
+    ] {
         for bit in 0..sample.len() * 8 {
             let mut damaged = sample.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
@@ -246,9 +276,12 @@ fn every_flipped_bit_is_found() {
 #[test]
 fn other_lengths_are_found() {
     let page = sample_leaf();
-    for sample in
-        [page.bytes().to_vec(), sample_branch().bytes().to_vec(), sample_delta(&page), encode_value(ID, b"v")]
-    {
+    for sample in [
+        page.bytes().to_vec(),
+        sample_branch().bytes().to_vec(),
+        sample_delta(&page),
+        encode_value(ID, b"v"),
+    ] {
         for length in 0..sample.len() {
             assert!(parse(&sample[..length]).is_err());
             assert!(decode_value(ID, &sample[..length]).is_err());
@@ -257,8 +290,13 @@ fn other_lengths_are_found() {
         longer.push(0);
         assert!(parse(&longer).is_err());
     }
-    // With a right checksum, too, unless the last cell takes the byte for a part of its value: there is no slack.
-    for sample in [sample_branch().bytes().to_vec(), sample_delta(&page), encode_value(ID, b"v")] {
+    // With a right checksum, too, unless the last cell takes the byte for a part of its value: there is no
+    // slack.
+    for sample in [
+        sample_branch().bytes().to_vec(),
+        sample_delta(&page),
+        encode_value(ID, b"v"),
+    ] {
         let mut longer = sample;
         longer.push(0);
         reseal(&mut longer);
@@ -272,8 +310,14 @@ fn other_lengths_are_found() {
 fn the_page_of_another_node_is_refused() {
     let bytes = sample_leaf().bytes().to_vec();
     for other in [LogicalId::new(4, 99), LogicalId::new(3, 98)] {
-        assert_eq!(Page::parse(other, vec![bytes.clone()]).err(), Some(PageError::WrongNode(ID)));
-        assert_eq!(decode_value(other, &encode_value(ID, b"")), Err(PageError::WrongNode(ID)));
+        assert_eq!(
+            Page::parse(other, vec![bytes.clone()]).err(),
+            Some(PageError::WrongNode(ID))
+        );
+        assert_eq!(
+            decode_value(other, &encode_value(ID, b"")),
+            Err(PageError::WrongNode(ID))
+        );
     }
 }
 
@@ -282,26 +326,47 @@ fn a_chain_is_applied_in_its_order_and_on_its_base_only() {
     let page = sample_leaf();
     let (base, delta) = (page.bytes().to_vec(), sample_delta(&page));
     let applied = Page::parse(ID, vec![base.clone(), delta.clone()]).unwrap();
-    assert_eq!((applied.len(), applied.deltas(), applied.delta_bytes()), (20, 1, delta.len()));
+    assert_eq!(
+        (applied.len(), applied.deltas(), applied.delta_bytes()),
+        (20, 1, delta.len())
+    );
     let slot = applied.search(b"shared-003").unwrap();
     assert_eq!(applied.value(slot), Value::Inline(b"changed"));
     assert_eq!(applied.search(b"shared-004"), Err(slot + 1));
-    assert_eq!(applied.value(slot + 1), Value::Blob(LogicalId::new(ID.store, 77)));
+    assert_eq!(
+        applied.value(slot + 1),
+        Value::Blob(LogicalId::new(ID.store, 77))
+    );
 
     let error = |bodies: Vec<Vec<u8>>| Page::parse(ID, bodies).unwrap_err();
     assert_eq!(error(vec![]), PageError::EmptyChain);
     assert_eq!(error(vec![delta.clone()]), PageError::Kind(3));
     assert_eq!(error(vec![base.clone(), base.clone()]), PageError::Kind(1));
-    assert_eq!(error(vec![base, delta.clone(), delta.clone()]), PageError::DeltaFollows(1));
-    assert_eq!(error(vec![sample_branch().bytes().to_vec(), delta.clone()]), PageError::BranchWithDelta);
+    assert_eq!(
+        error(vec![base, delta.clone(), delta.clone()]),
+        PageError::DeltaFollows(1)
+    );
+    assert_eq!(
+        error(vec![sample_branch().bytes().to_vec(), delta.clone()]),
+        PageError::BranchWithDelta
+    );
     let other = leaf(b"shared-", Some(b"shared-1"), &vec![]);
-    assert_eq!(error(vec![other.bytes().to_vec(), delta]), PageError::DeltaFollows(0));
+    assert_eq!(
+        error(vec![other.bytes().to_vec(), delta]),
+        PageError::DeltaFollows(0)
+    );
     let mut absent = Builder::delta(&other);
     absent.push(Key::whole(b"shared-003"), &Cell::Removed);
-    assert_eq!(error(vec![other.bytes().to_vec(), absent.finish_delta()]), PageError::DeltaAbsent(0));
+    assert_eq!(
+        error(vec![other.bytes().to_vec(), absent.finish_delta()]),
+        PageError::DeltaAbsent(0)
+    );
     let mut outside = Builder::delta(&other);
     outside.push(Key::whole(b"shared-2"), &Cell::Inline(b""));
-    assert_eq!(error(vec![other.bytes().to_vec(), outside.finish_delta()]), PageError::OutsideFences(0));
+    assert_eq!(
+        error(vec![other.bytes().to_vec(), outside.finish_delta()]),
+        PageError::OutsideFences(0)
+    );
 }
 
 #[test]
@@ -313,13 +378,22 @@ fn a_value_lies_in_its_body() {
         assert_eq!(body[decode_value(ID, &body).unwrap()], value);
         assert!(parse(&body).is_err());
     }
-    assert_eq!(decode_value(ID, sample_leaf().bytes()), Err(PageError::Kind(1)));
+    assert_eq!(
+        decode_value(ID, sample_leaf().bytes()),
+        Err(PageError::Kind(1))
+    );
 }
 
 #[test]
 fn the_bytes_of_a_small_leaf_are_these() {
-    let page =
-        leaf(b"ab", Some(b"ad"), &vec![(b"abc".to_vec(), Some(b"v".to_vec())), (b"abd".to_vec(), None)]);
+    let page = leaf(
+        b"ab",
+        Some(b"ad"),
+        &vec![
+            (b"abc".to_vec(), Some(b"v".to_vec())),
+            (b"abd".to_vec(), None),
+        ],
+    );
     let mut expected = b"sopN\x01\x01\x00\x00".to_vec();
     expected.extend(3_u64.to_le_bytes());
     expected.extend(99_u64.to_le_bytes());

@@ -1,5 +1,5 @@
-//! Trees that are wrong under right checksums: reads, changes and inspections answer with an error or a result, end, and
-//! never panic.
+//! Trees that are wrong under right checksums: reads, changes and inspections answer with an error or a
+//! result, end, and never panic.
 
 use std::ops::{Bound, ControlFlow};
 
@@ -38,20 +38,39 @@ fn twist(page: &Page, random: &mut Random, ids: &[LogicalId]) -> Page {
         4 if end > 1 => end -= 1,
         _ => {}
     }
-    let last = if end > first { Some(page.key(end - 1)) } else { None };
+    let last = if end > first {
+        Some(page.key(end - 1))
+    } else {
+        None
+    };
     if page.is_leaf() {
         let mut builder = Builder::leaf(page.id(), &low, high.as_deref(), last);
         (first..end).for_each(|slot| builder.push(page.key(slot), &page.cell(slot)));
         return builder.finish();
     }
     // The first key of a branch is its low fence.
-    let last = if end - first == 1 { Some(Key::whole(&low)) } else { last };
+    let last = if end - first == 1 {
+        Some(Key::whole(&low))
+    } else {
+        last
+    };
     let mut builder = Builder::branch(page.id(), level, &low, high.as_deref(), last);
     for slot in first..end {
-        let key = if slot == first { Key::whole(&low) } else { page.key(slot) };
+        let key = if slot == first {
+            Key::whole(&low)
+        } else {
+            page.key(slot)
+        };
         let swapped = ids[random.below(ids.len())];
         let swap = random.below(10) == 0 && swapped.node > LogicalId::ROOT;
-        builder.push(key, &Cell::Reference(if swap { swapped.node } else { page.child(slot).node }));
+        builder.push(
+            key,
+            &Cell::Reference(if swap {
+                swapped.node
+            } else {
+                page.child(slot).node
+            }),
+        );
     }
     builder.finish()
 }
@@ -77,15 +96,27 @@ fn wrong_structure_is_an_error_or_harmless() {
         }
         for direction in [Direction::Ascending, Direction::Descending] {
             let mut visit = |_: &[u8], _: crate::page::Value<'_>| Ok(ControlFlow::Continue(()));
-            let scanned = tree.scan(&mut memory, Bound::Unbounded, Bound::Unbounded, direction, &mut visit);
+            let scanned = tree.scan(
+                &mut memory,
+                Bound::Unbounded,
+                Bound::Unbounded,
+                direction,
+                &mut visit,
+            );
             assert!(is_allowed(&scanned), "{scanned:?}");
         }
         let keys: Vec<_> = (0..400).map(|number| format!("{number:04}")).collect();
-        assert!(keys.iter().all(|key| is_allowed(&tree.find(&mut memory, key.as_bytes()))));
+        assert!(
+            keys.iter()
+                .all(|key| is_allowed(&tree.find(&mut memory, key.as_bytes())))
+        );
         for write in [Write::Put(b"other"), Write::Put(&[1; 200]), Write::Remove] {
             let start = random.below(keys.len());
             let end = start + random.below(keys.len() - start);
-            let writes: Vec<_> = keys[start..end].iter().map(|key| (key.as_bytes(), write)).collect();
+            let writes: Vec<_> = keys[start..end]
+                .iter()
+                .map(|key| (key.as_bytes(), write))
+                .collect();
             assert!(is_allowed(&tree.change(&mut memory, &writes)));
         }
         assert!(is_allowed(&tree.dismantle(&mut memory, 50)));
@@ -102,20 +133,46 @@ fn wrong_structure_is_an_error_or_harmless() {
 fn a_damaged_node_is_named_and_the_inspection_goes_on() {
     let (tree, mut memory) = filled();
     let whole = memory.inspect(&tree);
-    let leaf = *memory.bodies.keys().find(|id| is_leaf(&memory, **id)).unwrap();
+    let leaf = *memory
+        .bodies
+        .keys()
+        .find(|id| is_leaf(&memory, **id))
+        .unwrap();
     memory.bodies.get_mut(&leaf).unwrap()[0][40] ^= 1;
     let mut inspection = Inspection::new(&tree);
     while !inspection.step(&mut memory, 1_000).unwrap() {}
-    assert_eq!((inspection.leaves, inspection.branches), (whole.leaves - 1, whole.branches));
-    assert_eq!(inspection.damages.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [leaf]);
+    assert_eq!(
+        (inspection.leaves, inspection.branches),
+        (whole.leaves - 1, whole.branches)
+    );
+    assert_eq!(
+        inspection
+            .damages
+            .iter()
+            .map(|(id, _)| *id)
+            .collect::<Vec<_>>(),
+        [leaf]
+    );
 
     memory.bodies.remove(&leaf);
     let mut inspection = Inspection::new(&tree);
     while !inspection.step(&mut memory, 1_000).unwrap() {}
-    assert_eq!(inspection.damages.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [leaf]);
+    assert_eq!(
+        inspection
+            .damages
+            .iter()
+            .map(|(id, _)| *id)
+            .collect::<Vec<_>>(),
+        [leaf]
+    );
     let mut visit = |_: &[u8], _: crate::page::Value<'_>| Ok(ControlFlow::Continue(()));
-    let scanned =
-        tree.scan(&mut memory, Bound::Unbounded, Bound::Unbounded, Direction::Ascending, &mut visit);
+    let scanned = tree.scan(
+        &mut memory,
+        Bound::Unbounded,
+        Bound::Unbounded,
+        Direction::Ascending,
+        &mut visit,
+    );
     assert!(matches!(scanned, Err(Error::Corrupt(what)) if what.contains(&leaf.to_string())));
 }
 
@@ -139,7 +196,13 @@ fn a_missing_value_blob_is_named() {
 fn writes_that_make_no_sense_are_refused() {
     let (tree, mut memory) = filled();
     let writes: [(&[u8], Write<'_>); 2] = [(b"b", Write::Remove), (b"a", Write::Remove)];
-    assert!(matches!(tree.change(&mut memory, &writes), Err(Error::Invalid(_))));
+    assert!(matches!(
+        tree.change(&mut memory, &writes),
+        Err(Error::Invalid(_))
+    ));
     let long = vec![0; crate::limits::KEY_BYTES_MAX + 1];
-    assert!(matches!(tree.change(&mut memory, &[(&long, Write::Put(b""))]), Err(Error::Limit { .. })));
+    assert!(matches!(
+        tree.change(&mut memory, &[(&long, Write::Put(b""))]),
+        Err(Error::Limit { .. })
+    ));
 }
