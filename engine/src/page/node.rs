@@ -39,7 +39,8 @@ struct Inner {
 impl Page {
     /// Checks the bodies of a chain, a base page and then deltas, and applies the deltas.
     ///
-    /// Total: any bytes give a page or what is wrong with them, and nothing is allocated beyond the size of the input.
+    /// Total: any bytes give a page or what is wrong with them, and nothing is allocated beyond the size of
+    /// the input.
     pub fn parse(id: LogicalId, bodies: Vec<Vec<u8>>) -> Result<Self, PageError> {
         let mut bodies = bodies.into_iter();
         let base = bodies.next().ok_or(PageError::EmptyChain)?;

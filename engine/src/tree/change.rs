@@ -8,7 +8,8 @@
 //!              draft ◀────┘                    only if the children of the branch are other ones now
 //! ```
 //!
-//! A node is finished by its parent, after its neighbours had their turn: so it is built once, in its final shape.
+//! A node is finished by its parent, after its neighbours had their turn: so it is built once, in its final
+//! shape.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,7 +80,7 @@ impl<S: Source> Planner<'_, S> {
         let id = LogicalId::root(self.tree.store);
         let existing = root(&self.tree, self.source)?;
         let exists = existing.is_some();
-        let page = existing.unwrap_or_else(|| Builder::leaf(id, &[], None).finish());
+        let page = existing.unwrap_or_else(|| Builder::leaf(id, &[], None, None).finish());
         let Some(mut draft) = self.node(&page, writes)? else {
             return Ok(());
         };
@@ -320,11 +321,11 @@ fn is_child(page: &Page, slot: usize, children: &[Child]) -> bool {
     matches!(children, [child] if child.id == page.child(slot) && page.key(slot).compare(&child.key).is_eq())
 }
 
+/// A slot of a branch and the writes that go to its child.
+type Group<'w, 'a> = (usize, &'w [(&'a [u8], Write<'a>)]);
+
 /// The writes of each affected child, in order.
-fn partition<'w, 'a>(
-    page: &Page,
-    mut writes: &'w [(&'a [u8], Write<'a>)],
-) -> Vec<(usize, &'w [(&'a [u8], Write<'a>)])> {
+fn partition<'w, 'a>(page: &Page, mut writes: &'w [(&'a [u8], Write<'a>)]) -> Vec<Group<'w, 'a>> {
     let mut groups = Vec::new();
     while let Some((key, _)) = writes.first() {
         let slot = page.child_for(key);

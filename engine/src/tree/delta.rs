@@ -14,8 +14,8 @@ const SAVING_SHARE: usize = 2;
 
 /// How a draft that needs no split is published. All that decides between page and delta is here.
 ///
-/// A delta saves most of the write and costs each reader a fetch and a merge until the next base, so it is for small
-/// changes of large leaves, a few in a row.
+/// A delta saves most of the write and costs each reader a fetch and a merge until the next base, so it is
+/// for small changes of large leaves, a few in a row.
 pub(super) fn publish(tree: &Tree, draft: &Draft<'_>) -> NodeChange {
     let page = draft.build();
     let Some(before) = &draft.before else {
@@ -38,7 +38,7 @@ fn delta(tree: &Tree, draft: &Draft<'_>, before: &Page, page: &Page) -> Option<V
         .iter()
         .map(weigh)
         .fold(Weight::default(), Weight::plus);
-    let bytes = delta_bytes(weight, before.prefix().len());
+    let bytes = delta_bytes(before, weight);
     let small = bytes <= tree.page_bytes / DELTA_SHARE && bytes * SAVING_SHARE <= page.page_bytes();
     let room = before.deltas() < CHAIN_DELTAS_MAX
         && before.delta_bytes() + bytes < tree.page_bytes / CHAIN_SHARE;

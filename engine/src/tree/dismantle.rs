@@ -12,8 +12,8 @@ use crate::types::LogicalId;
 
 /// What removing the next part of a tree comes to.
 ///
-/// It removes the lowest keys like any other change, so each step leaves a sound tree behind, and value blobs go with
-/// their keys. What ends the tree is the removal of its root.
+/// It removes the lowest keys like any other change, so each step leaves a sound tree behind, and value
+/// blobs go with their keys. What ends the tree is the removal of its root.
 pub(super) fn dismantle(tree: &Tree, source: &mut impl Source, nodes_max: usize) -> Result<Plan> {
     let Some(page) = root(tree, source)? else {
         return Ok(Plan::default());

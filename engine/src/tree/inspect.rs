@@ -65,8 +65,8 @@ impl Inspection {
         }
     }
 
-    /// Looks at up to about `nodes_max` more nodes; true when there are none left. After an error other than damage, which
-    /// is only recorded, the step can be repeated.
+    /// Looks at up to about `nodes_max` more nodes; true when there are none left. After an error other
+    /// than damage, which is only recorded, the step can be repeated.
     pub fn step(&mut self, source: &mut impl Source, nodes_max: usize) -> Result<bool> {
         let mut budget = nodes_max.max(1);
         while budget > 0 && !self.pending.is_empty() {

@@ -9,7 +9,8 @@ use crate::page::Page;
 
 /// A changed node that fills less than this share of a page looks for a neighbour to join.
 const UNDERFULL_SHARE: usize = 3;
-/// Neighbours join if they fill at most this many percent of a page, so that the next write does not split them again.
+/// Neighbours join if they fill at most this many percent of a page, so that the next write does not split
+/// them again.
 const JOINED_PERCENT_MAX: usize = 90;
 
 /// A child of a branch that is being changed.
@@ -31,8 +32,8 @@ impl<'a> Item<'a> {
 }
 
 impl<S: Source> Planner<'_, S> {
-    /// Joins neighbours where one has become too small and both fit into one page. Afterwards there are empty children only
-    /// if there is no other child.
+    /// Joins neighbours where one has become too small and both fit into one page. Afterwards there are
+    /// empty children only if there is no other child.
     pub(super) fn join<'a>(
         &mut self,
         parent: &Page,
@@ -62,10 +63,6 @@ impl<S: Source> Planner<'_, S> {
     }
 
     /// Two neighbours as one, or as they were.
-    #[expect(
-        clippy::type_complexity,
-        reason = "the two outcomes are what the function is about"
-    )]
     fn join_two<'a>(
         &mut self,
         parent: &Page,
@@ -131,14 +128,18 @@ impl<S: Source> Planner<'_, S> {
             Item::Draft(draft) => draft.high.as_deref(),
             Item::Same(_, page) => page.as_ref().and_then(Page::high_fence),
         };
-        let leaf = match right {
-            Item::Draft(draft) => draft.level == 0,
-            Item::Same(_, page) => page.as_ref().is_some_and(Page::is_leaf),
+        let (leaf, last) = match right {
+            Item::Draft(draft) => (draft.level == 0, draft.cells.last_key()),
+            Item::Same(_, Some(page)) => (
+                page.is_leaf(),
+                page.len().checked_sub(1).map(|last| page.key(last)),
+            ),
+            Item::Same(_, None) => return false,
         };
         let bytes = if leaf {
-            weight.leaf_bytes(low, high)
+            weight.leaf_bytes(low, high, last)
         } else {
-            weight.branch_bytes(low, high)
+            weight.branch_bytes(low, high, last)
         };
         bytes <= self.tree.page_bytes * JOINED_PERCENT_MAX / 100
     }

@@ -114,8 +114,8 @@ impl Frame {
 
 /// Calls `visit` for each cell of the range until it breaks.
 ///
-/// The first leaves are read one by one, since most scans are short; then batches double, so that never many more
-/// leaves are read, and observed, than visited.
+/// The first leaves are read one by one, since most scans are short; then batches double, so that never
+/// many more leaves are read, and observed, than visited.
 pub(super) fn scan(
     tree: &Tree,
     source: &mut impl Source,
@@ -142,11 +142,7 @@ pub(super) fn scan(
     let mut stack = vec![Frame::new(page, &bounds)];
     let mut leaves = 0;
     while let Some(frame) = stack.last_mut() {
-        let count = if leaves < 2 {
-            1
-        } else {
-            leaves.min(AHEAD_NODES_MAX)
-        };
+        let count = leaves.clamp(1, AHEAD_NODES_MAX);
         let Some(page) = frame.next(source, direction, count)? else {
             stack.pop();
             continue;

@@ -116,7 +116,7 @@ fn a_short_scan_reads_one_path() {
             Bound::Unbounded,
             Bound::Unbounded,
             direction,
-            3,
+            1,
         );
         assert_eq!(memory.seen.len(), depth);
     }

@@ -1,5 +1,5 @@
-//! What trees look like after typical changes: full pages after appends, joined pages after removals, one node changed
-//! by one write.
+//! What trees look like after typical changes: full pages after appends, joined pages after removals, one
+//! node changed by one write.
 
 use super::{Memory, STORE};
 use crate::tree::{NodeChange, Tree, Write};
@@ -156,7 +156,7 @@ fn small_changes_of_large_leaves_become_deltas() {
     let (tree, mut memory) = filled(8192, 2_000);
     memory.puts = 0;
     for round in 0..5 {
-        let (key, value) = (number(100), format!("round {round}"));
+        let (key, value) = (number(100), format!("val-{round}"));
         let plan = tree
             .change(&mut memory, &[(&key, Write::Put(value.as_bytes()))])
             .unwrap();

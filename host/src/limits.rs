@@ -1,0 +1,140 @@
+//! Every bound of the host, with the relations between them.
+
+use std::time::Duration;
+
+/// Bytes of immutable blobs kept in memory (L1) unless the configuration says otherwise.
+pub const CACHE_BYTES_DEFAULT: u64 = 256 << 20;
+/// How long superseded versions stay readable unless the configuration says otherwise.
+pub const RETENTION_DEFAULT: Duration = Duration::from_secs(60);
+/// Most transactions open at one time on one database unless the configuration says otherwise.
+pub const TRANSACTIONS_MAX_DEFAULT: usize = 1_000;
+
+/// Most times `transact` runs its body unless its options say otherwise.
+pub const TRANSACT_ATTEMPTS_MAX: u32 = 64;
+/// The first wait after a conflict; it doubles with every further one.
+pub const BACKOFF_BASE: Duration = Duration::from_micros(500);
+/// The longest wait after a conflict.
+pub const BACKOFF_MAX: Duration = Duration::from_millis(100);
+/// Items that a streaming scan fetches at a time.
+pub const SCAN_BATCH_ITEMS: u32 = 1_024;
+
+/// Most transactions of one group.
+pub const GROUP_TRANSACTIONS_MAX: usize = 256;
+/// Most bytes of bodies in one group, unless a single transaction has more.
+pub const GROUP_BYTES_MAX: usize = 16 << 20;
+/// Most bytes of one segment: offsets inside it are 32 bits wide.
+pub const SEGMENT_BYTES_MAX: usize = 480 << 20;
+/// Most logical ids that one transaction observes or changes.
+pub const TRANSACTION_IDS_MAX: usize = 20_000;
+/// Most transactions that wait for their group; one more is told to come back later.
+pub const QUEUE_TRANSACTIONS_MAX: usize = 16_384;
+/// From this attempt on a transaction holds back those that would change what it observed.
+pub const PRIORITY_ATTEMPT: u32 = 3;
+/// How long it holds them back.
+pub const WAITING_MARK_LEASE: Duration = Duration::from_millis(100);
+/// How long a reservation may stay unpublished before whoever meets it resolves it.
+pub const RESERVATION_LEASE: Duration = Duration::from_secs(10);
+/// How long a put is waited for.
+pub const PUT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a busy transaction waits before it looks for overdue reservations in its way.
+pub const BUSY_WAIT: Duration = Duration::from_millis(50);
+/// Most times a call of the blob store or of the registry is made before its outcome counts as unknown.
+pub const CALL_ATTEMPTS_MAX: u32 = 4;
+/// The wait before the second attempt; it doubles with every further one.
+pub const CALL_BACKOFF: Duration = Duration::from_millis(5);
+/// Most times a commit of unknown outcome is looked at again in the background.
+pub const RESOLVE_ATTEMPTS_MAX: u32 = 64;
+/// The longest wait between two of them.
+pub const RESOLVE_BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// Most commits whose outcome is remembered.
+pub const OUTCOMES_MAX: usize = 8_192;
+/// Most ids being published that a read point names; with more, any id may be among them.
+pub const PUBLISHING_IDS_MAX: usize = 64;
+/// Most changed ids that a read point brings along.
+pub const FEED_IDS_MAX: usize = 64;
+/// Most published transactions that the feed remembers.
+pub const FEED_TRANSACTIONS_MAX: usize = 1_024;
+/// Bytes of superseded bodies and handles that retention may keep unless the configuration says otherwise.
+pub const HISTORY_BYTES_DEFAULT: u64 = 64 << 20;
+/// Superseded versions that one publish drops beyond as many as it makes.
+pub const PRUNE_STEPS: usize = 64;
+/// Blobs that one `get` fetches at the same time.
+pub const FETCHES_MAX: usize = 16;
+/// Entries that a checkpoint reads at a time.
+pub const CHECKPOINT_CHUNK_ENTRIES: usize = 1_024;
+
+const _: () = assert!(GROUP_BYTES_MAX < SEGMENT_BYTES_MAX && SEGMENT_BYTES_MAX < u32::MAX as usize / 2);
+const _: () = assert!(PUT_TIMEOUT.as_millis() < RESERVATION_LEASE.as_millis());
+const _: () = assert!(WAITING_MARK_LEASE.as_millis() >= BUSY_WAIT.as_millis());
+/// Nodes that one step of a verification looks at.
+pub const VERIFY_STEP_NODES: u32 = 256;
+/// Nodes that one transaction of a reclamation removes.
+pub const RECLAIM_STEP_NODES: u32 = 1_024;
+
+/// Wasm memory of one engine instance of the host.
+pub const ENGINE_MEMORY_BYTES_MAX: u64 = 1 << 30;
+/// Elements of all tables of one instance.
+pub const TABLE_ELEMENTS_MAX: u64 = 65_536;
+/// Bytes that one handle counts for when it crosses to a guest.
+pub const HANDLE_BYTES: usize = 40;
+/// Names of stores that are remembered for the grant check.
+pub const STORE_NAMES_MAX: usize = 1 << 16;
+/// Stores that one run may create.
+pub const STORES_CREATED_MAX: usize = 4_096;
+/// Read points that one instance may hold.
+pub const READ_POINTS_MAX: usize = 1_024;
+/// Spilled bodies that one instance may hold.
+pub const SPILLS_MAX: usize = 65_536;
+/// Physical ids that one run of a plugin may be given: what it can read, and what is remembered for the check.
+pub const PHYSICAL_IDS_GIVEN_MAX: usize = 1 << 20;
+
+/// How often the epoch advances: guests yield and meet their deadlines at its ticks.
+pub const EPOCH_TICK: Duration = Duration::from_millis(5);
+/// Component instances that exist at one time in a process: open transactions and running plugins.
+pub const INSTANCES_MAX: u32 = 2_048;
+/// Core instances to have ready for each component instance.
+pub const CORE_INSTANCES_EACH: u32 = 8;
+/// Memories to have ready for each component instance: the engine and a plugin have one each.
+pub const MEMORIES_EACH: u32 = 2;
+/// Tables to have ready for each component instance.
+pub const TABLES_EACH: u32 = 4;
+/// Core instances that one component may have.
+pub const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 128;
+/// Memories that one component may have.
+pub const MEMORIES_PER_COMPONENT_MAX: u32 = 16;
+/// Tables that one component may have.
+pub const TABLES_PER_COMPONENT_MAX: u32 = 64;
+/// Bytes of host-side data of one instance.
+pub const INSTANCE_BYTES_MAX: usize = 4 << 20;
+/// Bytes of a memory that are zeroed instead of being unmapped when its instance is gone.
+pub const MEMORY_KEPT_BYTES: usize = 1 << 20;
+/// Stack of a guest.
+pub const WASM_STACK_BYTES: usize = 512 << 10;
+/// Stack of a guest and of the host functions it calls.
+pub const ASYNC_STACK_BYTES: usize = 2 << 20;
+/// Frames that a trap's message shows.
+pub const BACKTRACE_FRAMES_MAX: usize = 16;
+/// Bytes that may cross between guest and host in one call.
+pub const CALL_BYTES_MAX: usize = 512 << 20;
+/// Engine instances that wait warm for a transaction.
+pub const INSTANCES_IDLE_MAX: usize = 64;
+/// An instance with more memory than this is not kept.
+pub const IDLE_MEMORY_BYTES_MAX: u64 = 32 << 20;
+/// An instance that carried out so many transactions is not kept: a leak would end here.
+pub const INSTANCE_USES_MAX: u32 = 100_000;
+
+const _: () = assert!(WASM_STACK_BYTES * 2 <= ASYNC_STACK_BYTES);
+const _: () = assert!(INSTANCES_IDLE_MAX < INSTANCES_MAX as usize);
+
+/// Longest plugin, in bytes.
+pub const PLUGIN_BYTES_MAX: usize = 128 << 20;
+/// Most plugins that run at one time on one database; another one waits.
+pub const RUNS_MAX: usize = 256;
+/// Memory of one run unless its limits say otherwise.
+pub const RUN_MEMORY_BYTES_DEFAULT: u64 = 128 << 20;
+/// Time of one attempt of a run unless its limits say otherwise.
+pub const RUN_WALL_DEFAULT: Duration = Duration::from_secs(30);
+/// Bytes that may cross between engine and host in one run unless its limits say otherwise.
+pub const RUN_CALL_BYTES_DEFAULT: u64 = 1 << 30;
+/// Longest response of a run unless its limits say otherwise.
+pub const RUN_RESPONSE_BYTES_DEFAULT: u64 = 16 << 20;
