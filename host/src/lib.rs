@@ -1,5 +1,7 @@
 //! host
 
 pub mod blob;
+pub mod limits;
+pub mod recovery;
 pub mod runtime;
 pub mod storage;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
-use super::error::{DirectoryError, is_full};
+use super::error::is_full;
 use super::layout::{LogFileId, LogPosition, sync_folder};
 use super::steps::Steps;
 use crate::limits;
@@ -56,10 +56,6 @@ impl LogFile {
         LogPosition { epoch: self.id.epoch, index: self.id.index, offset: self.end }
     }
 
-    /// Whether `bytes` more fit a file of `file_bytes`; an empty file takes anything.
-    pub(crate) fn fits(&self, bytes: u32, file_bytes: u32) -> bool {
-        self.end == 0 || self.end.checked_add(bytes).is_some_and(|end| end <= file_bytes)
-    }
 
     /// Makes sure that the disk has room for `bytes` more, so that a full disk shows before any record is touched.
     pub(crate) fn reserve(&mut self, bytes: u32) -> io::Result<()> {
@@ -127,17 +123,13 @@ impl LogFile {
         self.file.sync_data()
     }
 
-    /// Gives the room after the end back. A file that was never trimmed ends in zeros, which is as good.
-    pub(crate) fn trim(&mut self) -> io::Result<()> {
+    /// Gives the room back that lies more than `kept` bytes after the end. A file that was never trimmed ends in zeros,
+    /// which is as good.
+    pub(crate) fn trim(&mut self, kept: u32) -> io::Result<()> {
         self.steps.at("trim the log")?;
-        self.file.set_len(u64::from(self.end))?;
+        self.file.set_len(u64::from(self.end) + u64::from(kept))?;
         self.allocated = self.end;
         self.zeroed = self.end;
         Ok(())
-    }
-
-    /// A failure of this file.
-    pub(crate) fn error(&self, action: &'static str, error: &io::Error) -> DirectoryError {
-        DirectoryError::file(&self.path, action, error)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::is_full;
 use super::file::LogFile;
-use super::frame::{Frame, FrameKind, HEADER_BYTES, checksum, frame_bytes};
+use super::frame::{Frame, FrameKind, HEADER_BYTES, frame_bytes};
 use super::layout::{Layout, LogFileId, LogPosition};
 use super::log::{Append, LogCounts};
 use super::options::DirectoryOptions;
@@ -105,7 +105,9 @@ impl Writer {
         }
         let buffered = self.end().offset - self.file.position().offset;
         let total = needed.checked_add(buffered).ok_or(WriterError::Full(io::ErrorKind::FileTooLarge.into()))?;
-        if self.file.fits(total, self.options.log_file_bytes) {
+        let end = self.file.position().offset.saturating_add(total);
+        // A record that is longer than a whole file gets one of its own.
+        if self.end().offset == 0 || end <= self.options.log_file_bytes {
             return self.file.reserve(total).map_err(told_apart);
         }
         // The next file gets its room first: if there is none, this file simply stays the last one.
@@ -124,7 +126,7 @@ impl Writer {
         let end = Frame::empty(FrameKind::End, self.end(), self.durable, self.seed);
         self.buffer.extend_from_slice(&end.encode(self.seed));
         self.sync()?;
-        self.file.trim()
+        self.file.trim(0)
     }
 
     /// Hands everything to the operating system.
@@ -157,16 +159,11 @@ impl Writer {
         self.file.write_at_end(&mark.encode(self.seed))
     }
 
-    /// Trims the last file of a log that is closed, after its mark.
+    /// Trims the last file of a log that is closed; the mark stays.
     pub(crate) fn trim(&mut self) -> io::Result<()> {
         self.sync()?;
-        self.file.trim()?;
+        self.mark()?;
+        self.file.trim(HEADER_BYTES)?;
         self.file.sync()
-    }
-
-    /// The checksum of bytes in this database.
-    #[cfg(test)]
-    pub(crate) fn checksum(&self, bytes: &[u8]) -> u64 {
-        checksum(bytes, self.seed)
     }
 }
