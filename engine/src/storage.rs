@@ -4,8 +4,8 @@
 //! anything that implements [`Storage`]. Nothing else enters the engine: no clock, no randomness, no file.
 
 use crate::types::{
-    Access, Change, CommitOutcome, Counter, Handle, LogicalId, Observation, PhysicalId, ReadPoint, TransactionId,
-    TransactionOutcome, Version,
+    Access, Change, CommitOutcome, Counter, Handle, LogicalId, Observation, PhysicalId, ReadPoint,
+    TransactionId, TransactionOutcome, Version,
 };
 
 /// Why a storage call failed: the Rust form of `sop:storage/types.error`.

@@ -57,7 +57,11 @@ pub struct PhysicalId {
 impl fmt::Display for PhysicalId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (high, low) = self.segment;
-        write!(formatter, "{high:016x}{low:016x}+{}:{}", self.offset, self.length)
+        write!(
+            formatter,
+            "{high:016x}{low:016x}+{}:{}",
+            self.offset, self.length
+        )
     }
 }
 
@@ -110,7 +114,7 @@ pub struct Observation {
 }
 
 /// What a transaction does to one logical id. `S` is a body that was written ahead.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum ChangeKind<'a, S> {
     /// A new body.
     Put(&'a [u8]),
@@ -125,7 +129,7 @@ pub enum ChangeKind<'a, S> {
 }
 
 /// One change of a transaction.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Change<'a, S> {
     /// What is changed.
     pub id: LogicalId,
