@@ -68,6 +68,8 @@ struct Queue {
     keys: HashMap<SegmentKey, KeyState>,
     period_newest: u32,
     sync_waiters: Vec<oneshot::Sender<Result<(), BlobError>>>,
+    /// Someone asked for a new file.
+    roll: bool,
     end: LogPosition,
     closing: Option<Closing>,
     poison: Option<String>,
@@ -104,6 +106,7 @@ impl Log {
             keys: HashMap::new(),
             period_newest: 0,
             sync_waiters: Vec::new(),
+            roll: false,
             end,
             closing: None,
             poison: None,
@@ -178,13 +181,14 @@ impl Log {
         }
     }
 
-    /// Waits until everything that was acknowledged is on the disk.
-    pub(crate) async fn sync(&self) -> Result<(), BlobError> {
+    /// Waits until everything that was acknowledged is on the disk; with `roll`, what follows goes to a new file.
+    pub(crate) async fn sync(&self, roll: bool) -> Result<(), BlobError> {
         let (sender, answer) = oneshot::channel();
         {
             let mut queue = self.shared.queue.lock();
             queue.check()?;
             queue.sync_waiters.push(sender);
+            queue.roll |= roll;
             self.shared.work.notify_one();
         }
         answer.await.unwrap_or_else(|_| Err(BlobError::Closed("the log ended".to_owned())))
@@ -265,6 +269,7 @@ impl Queue {
 struct Batch {
     appends: Vec<Append>,
     sync_waiters: Vec<oneshot::Sender<Result<(), BlobError>>>,
+    roll: bool,
     closing: Option<Closing>,
 }
 
@@ -275,9 +280,10 @@ impl Shared {
             let batch = self.next_batch(timeout);
             let idle = batch.appends.is_empty();
             let sync = interval.is_none() || idle;
-            match self.write(&mut writer, &batch.appends, sync) {
-                Ok(()) => {}
-                Err(reason) => return self.poison(&batch.appends, batch.sync_waiters, &reason),
+            let written = self.write(&mut writer, &batch.appends, sync);
+            let written = written.and_then(|()| if batch.roll { self.roll(&mut writer) } else { Ok(()) });
+            if let Err(reason) = written {
+                return self.poison(&batch.appends, batch.sync_waiters, &reason);
             }
             for waiter in batch.sync_waiters {
                 let _ = waiter.send(Ok(()));
@@ -300,18 +306,19 @@ impl Shared {
         loop {
             if !queue.pending.is_empty() {
                 let appends = take_batch(&mut queue.pending);
-                return Batch { appends, sync_waiters: Vec::new(), closing: None };
+                return Batch { appends, sync_waiters: Vec::new(), roll: false, closing: None };
             }
             let closing = queue.closing;
             if !queue.sync_waiters.is_empty() || closing.is_some() {
                 let sync_waiters = std::mem::take(&mut queue.sync_waiters);
-                return Batch { appends: Vec::new(), sync_waiters, closing };
+                let roll = std::mem::take(&mut queue.roll);
+                return Batch { appends: Vec::new(), sync_waiters, roll, closing };
             }
             match deadline {
                 None => self.work.wait(&mut queue),
                 Some(deadline) => {
                     if self.work.wait_until(&mut queue, deadline).timed_out() && queue.pending.is_empty() {
-                        return Batch { appends: Vec::new(), sync_waiters: Vec::new(), closing: None };
+                        return Batch { appends: Vec::new(), sync_waiters: Vec::new(), roll: false, closing: None };
                     }
                 }
             }
@@ -337,6 +344,16 @@ impl Shared {
             queue.pending.is_empty()
         };
         if idle { writer.mark() } else { Ok(()) }.map_err(|error| error.to_string())
+    }
+
+    /// A full disk leaves everything in the old file, which only means that less of it can be freed.
+    fn roll(&self, writer: &mut Writer) -> Result<(), String> {
+        match writer.roll() {
+            Ok(()) | Err(WriterError::Full(_)) => {}
+            Err(WriterError::Failed(error)) => return Err(error.to_string()),
+        }
+        self.queue.lock().end = writer.end();
+        Ok(())
     }
 
     fn poison(&self, appends: &[Append], waiters: Vec<oneshot::Sender<Result<(), BlobError>>>, reason: &str) {

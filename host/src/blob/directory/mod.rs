@@ -45,6 +45,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use sop_engine::types::PhysicalId;
 
 use self::layout::Layout;
@@ -72,7 +73,7 @@ pub struct Directory {
     /// Absent when opened for reading.
     log: Option<Log>,
     reader: Reader,
-    _lock: Lock,
+    lock: Mutex<Option<Lock>>,
 }
 
 /// What a directory has done since it was opened, in numbers.
@@ -128,12 +129,20 @@ impl Directory {
 
     /// Waits until everything that was acknowledged is on the disk: at once at durability `sync`.
     pub async fn sync(&self) -> Result<(), BlobError> {
-        self.log()?.sync().await
+        self.log()?.sync(false).await
+    }
+
+    /// Syncs and goes on in a new log file, so that everything before lies in files that are no longer written.
+    pub async fn roll(&self) -> Result<(), BlobError> {
+        self.log()?.sync(true).await
     }
 
     /// Finishes what is queued, syncs the log and gives its spare room back. Every later call answers `Closed`. Blocks.
+    /// Another process may open the directory afterwards.
     pub fn close(&self) -> Result<(), BlobError> {
-        self.log.as_ref().map_or(Ok(()), Log::close)
+        let closed = self.log.as_ref().map_or(Ok(()), Log::close);
+        self.lock.lock().take();
+        closed
     }
 
     /// Where a checkpoint of this epoch goes.

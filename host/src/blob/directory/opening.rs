@@ -21,6 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::epoch::{self, Claim, Manifest};
 use super::error::DirectoryError;
@@ -216,6 +217,6 @@ impl Opening {
         }
         let epoch = self.claimed.or(self.real).unwrap_or(0);
         let reader = Reader::new(self.layout.clone());
-        Ok(Directory { layout: self.layout, id: self.id, epoch, steps, log, reader, _lock: self.lock })
+        Ok(Directory { layout: self.layout, id: self.id, epoch, steps, log, reader, lock: Mutex::new(Some(self.lock)) })
     }
 }

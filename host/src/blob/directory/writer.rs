@@ -21,6 +21,10 @@ pub(crate) enum WriterError {
     Failed(io::Error),
 }
 
+fn told_apart(error: io::Error) -> WriterError {
+    if is_full(&error) { WriterError::Full(error) } else { WriterError::Failed(error) }
+}
+
 /// Writes the log of one epoch.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -96,9 +100,6 @@ impl Writer {
     }
 
     fn make_room(&mut self, needed: u32) -> Result<(), WriterError> {
-        let told_apart = |error: io::Error| {
-            if is_full(&error) { WriterError::Full(error) } else { WriterError::Failed(error) }
-        };
         // The file must be asked with everything in it.
         if self.buffer.len() > limits::LOG_COPY_BYTES_MAX {
             self.flush().map_err(WriterError::Failed)?;
@@ -110,7 +111,16 @@ impl Writer {
         if self.end().offset == 0 || end <= self.options.log_file_bytes {
             return self.file.reserve(total).map_err(told_apart);
         }
-        // The next file gets its room first: if there is none, this file simply stays the last one.
+        self.next_file(needed)
+    }
+
+    /// Goes on in a new file.
+    pub(crate) fn roll(&mut self) -> Result<(), WriterError> {
+        if self.end().offset == 0 { Ok(()) } else { self.next_file(2 * HEADER_BYTES) }
+    }
+
+    /// The next file gets its room first: if there is none, this file simply stays the last one.
+    fn next_file(&mut self, needed: u32) -> Result<(), WriterError> {
         let id = self.file.position().file();
         let next = LogFileId { index: id.index + 1, ..id };
         let path = self.layout.log(next);

@@ -35,6 +35,7 @@ use sop_engine::types::LogicalId;
 
 use self::footer::{FOOTER_BYTES, Footer};
 pub use self::writer::CheckpointWriter;
+pub(crate) use self::writer::blobs;
 use super::entry::{Base, Entry, Header};
 use crate::blob::directory::{DirectoryError, checksum};
 use block::Block;
@@ -87,6 +88,12 @@ impl Checkpoint {
     /// How many entries it holds.
     pub fn entries_count(&self) -> u64 {
         self.footer.entries
+    }
+
+    /// Length of the file, in bytes.
+    pub fn file_bytes(&self) -> u64 {
+        let footer = &self.footer;
+        footer.index_offset + footer.index_bytes + footer.live_bytes + footer.header_bytes + FOOTER_BYTES as u64
     }
 
     /// Bytes of live blobs by the number of the log file (the first half of a physical id's segment).
