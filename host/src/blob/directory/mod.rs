@@ -152,14 +152,12 @@ impl Directory {
 
     /// The log files with their lengths on the disk, in order.
     pub fn log_files(&self) -> Result<Vec<(LogFileId, u64)>, DirectoryError> {
-        let ids = self.layout.list_logs()?;
-        ids.into_iter().map(|id| Ok((id, disk_bytes(&self.layout.log(id))?))).collect()
+        sizes(self.layout.list_logs()?, |id| self.layout.log(*id))
     }
 
     /// The checkpoint files with their lengths, in order.
     pub fn checkpoint_files(&self) -> Result<Vec<(CheckpointId, u64)>, DirectoryError> {
-        let ids = self.layout.list_checkpoints()?;
-        ids.into_iter().map(|id| Ok((id, disk_bytes(&self.layout.checkpoint(id))?))).collect()
+        sizes(self.layout.list_checkpoints()?, |id| self.layout.checkpoint(*id))
     }
 
     /// Deletes log files whose blobs nobody reaches any more. Stops if another process took over.
@@ -199,10 +197,18 @@ impl Directory {
     }
 }
 
-/// The room a file takes on the disk.
-fn disk_bytes(path: &Path) -> Result<u64, DirectoryError> {
-    let metadata = std::fs::metadata(path).map_err(|error| DirectoryError::file(path, "look at", &error))?;
-    Ok(std::os::unix::fs::MetadataExt::blocks(&metadata) * 512)
+/// The room that files take on the disk; those that are deleted meanwhile are left out.
+fn sizes<T>(ids: Vec<T>, path: impl Fn(&T) -> PathBuf) -> Result<Vec<(T, u64)>, DirectoryError> {
+    let mut sizes = Vec::with_capacity(ids.len());
+    for id in ids {
+        let path = path(&id);
+        match std::fs::metadata(&path) {
+            Ok(metadata) => sizes.push((id, std::os::unix::fs::MetadataExt::blocks(&metadata) * 512)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(DirectoryError::file(&path, "look at", &error)),
+        }
+    }
+    Ok(sizes)
 }
 
 #[async_trait]
