@@ -84,7 +84,11 @@ impl Storage {
         self.inner.runtime.spawn(task.boxed());
     }
 
-    pub(super) async fn take_checkpoint(&self, embedded: &Arc<Embedded>, last: &mut Last) -> Result<(), StorageError> {
+    pub(super) async fn take_checkpoint(
+        &self,
+        embedded: &Arc<Embedded>,
+        last: &mut Last,
+    ) -> Result<(), StorageError> {
         self.resolve_overdue().await?;
         embedded.directory.roll().await?;
         let period = last.period.checked_add(1).ok_or(StorageError::Fenced)?;
@@ -136,7 +140,8 @@ impl Storage {
                 Header { period, position, ..header.clone() }
             };
             let path = directory.checkpoint_path(period);
-            let file = write_checkpoint(&embedded.registry, &path, directory.seed(), directory.steps(), header);
+            let file =
+                write_checkpoint(&embedded.registry, &path, directory.seed(), directory.steps(), header);
             let _ = done.send(file.map_err(StorageError::from));
         });
         // A lost word means that the thread failed before: its result says why.

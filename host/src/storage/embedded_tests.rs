@@ -109,7 +109,14 @@ impl Model {
     }
 
     /// Random writes of a few ids each.
-    async fn churn(&mut self, storage: &Storage, runtime: &TokioRuntime, turns: usize, ids: u64, length: usize) {
+    async fn churn(
+        &mut self,
+        storage: &Storage,
+        runtime: &TokioRuntime,
+        turns: usize,
+        ids: u64,
+        length: usize,
+    ) {
         for _ in 0..turns {
             let number = runtime.random() % ids;
             self.put(storage, &[(number, runtime.random(), length)]).await;
@@ -168,10 +175,15 @@ async fn a_cleanly_closed_database_replays_nothing_and_a_reader_changes_nothing(
     let storage = open(folder.path(), options()).await.unwrap();
     model.put(&storage, &[(1, 1, 500), (2, 2, 500)]).await;
     storage.close().await.unwrap();
-    assert!(matches!(write(&storage, &[(3, 3, 3)]).await, Err(StorageError::Unavailable(_) | StorageError::UnknownOutcome(_))));
+    assert!(matches!(
+        write(&storage, &[(3, 3, 3)]).await,
+        Err(StorageError::Unavailable(_) | StorageError::UnknownOutcome(_))
+    ));
     let names = || {
         let entries = walkdir::WalkDir::new(folder.path()).sort_by_file_name().into_iter();
-        let state = |entry: walkdir::DirEntry| (entry.path().to_owned(), entry.metadata().unwrap().modified().unwrap());
+        let state = |entry: walkdir::DirEntry| {
+            (entry.path().to_owned(), entry.metadata().unwrap().modified().unwrap())
+        };
         entries.map(|entry| state(entry.unwrap())).collect::<Vec<_>>()
     };
     let before = names();
@@ -369,5 +381,158 @@ async fn a_damaged_checkpoint_is_refused_by_name() {
     bytes[end] ^= 1;
     std::fs::write(&path, bytes).unwrap();
     let refused = open(folder.path(), options()).await;
-    assert!(matches!(refused, Err(OpenError::Directory(DirectoryError::Damaged { path: named, .. })) if named == path));
+    assert!(
+        matches!(refused, Err(OpenError::Directory(DirectoryError::Damaged { path: named, .. })) if named == path)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_commits_until_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = Arc::new(AtomicUsize::new(0));
+    let hook = Arc::clone(&full);
+    let steps = Steps::new(move |step| {
+        let fails = step == "allocate" && hook.load(Ordering::SeqCst) == 1;
+        if fails { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    });
+    let directory = DirectoryOptions { steps, ..options().directory };
+    let storage = open(folder.path(), OpenOptions { directory, ..options() }).await.unwrap();
+    let mut model = Model::default();
+    model.put(&storage, &[(0, 1, 500)]).await;
+    full.store(1, Ordering::SeqCst);
+    let refused = write(&storage, &[(0, 2, 2 << 20)]).await;
+    assert!(
+        matches!(&refused, Err(StorageError::Unavailable(reason)) if reason.contains("full")),
+        "{refused:?}"
+    );
+    assert!(model.matches(&storage, 2).await);
+    full.store(0, Ordering::SeqCst);
+    model.put(&storage, &[(0, 3, 2 << 20)]).await;
+    storage.close().await.unwrap();
+    drop(storage);
+    let storage = open(folder.path(), options()).await.unwrap();
+    assert!(model.matches(&storage, 2).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poisoned_log_closes_and_opens_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = Arc::new(AtomicUsize::new(0));
+    let hook = Arc::clone(&broken);
+    let steps = Steps::new(move |step| {
+        let fails = step == "sync the log" && hook.load(Ordering::SeqCst) == 1;
+        if fails { Err(io::Error::other("the disk is gone")) } else { Ok(()) }
+    });
+    let directory = DirectoryOptions { steps, ..options().directory };
+    let storage = open(folder.path(), OpenOptions { directory, ..options() }).await.unwrap();
+    let mut model = Model::default();
+    model.put(&storage, &[(0, 1, 500)]).await;
+    broken.store(1, Ordering::SeqCst);
+    let failed = write(&storage, &[(1, 2, 500)]).await;
+    assert!(matches!(failed, Err(StorageError::UnknownOutcome(_))), "{failed:?}");
+    broken.store(0, Ordering::SeqCst);
+    assert!(write(&storage, &[(2, 2, 500)]).await.is_err(), "nobody believes the disk again");
+    let closed = tokio::time::timeout(Duration::from_secs(20), storage.close()).await;
+    assert!(closed.unwrap().is_err(), "closing comes to an end, and says what happened");
+    let storage = open(folder.path(), options()).await.unwrap();
+    let mut happened = model.clone();
+    happened.apply(&[(1, 2, 500)]);
+    assert!(model.matches(&storage, 3).await || happened.matches(&storage, 3).await);
+    write(&storage, &[(2, 2, 500)]).await.unwrap();
+}
+
+const CHILD_PATH: &str = "SOP_TEST_CHILD_PATH";
+
+/// The program that is killed: commits n = 1, 2, 3 … to ids n % 50 and says so after each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by a_killed_process_loses_nothing_acknowledged"]
+async fn child_commits_until_it_is_killed() {
+    let Ok(path) = std::env::var(CHILD_PATH) else { return };
+    let options =
+        OpenOptions { checkpoint: CheckpointOptions { log_bytes: 100_000, automatic: true }, ..options() };
+    let storage = open(Path::new(&path), options).await.unwrap();
+    for turn in 1_u64.. {
+        write(&storage, &[(turn % 50, turn, 900), ((turn + 1) % 50, turn, 900)]).await.unwrap();
+        println!("acknowledged {turn}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_process_loses_nothing_acknowledged() {
+    use std::io::BufRead;
+    let folder = tempfile::tempdir().unwrap();
+    for round in 1..6_u64 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "storage::embedded_tests::child_commits_until_it_is_killed",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env(CHILD_PATH, folder.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut acknowledged = 0;
+        let killed_at = 60 + rand::random::<u64>() % 300;
+        for line in lines {
+            let line = line.unwrap_or_default();
+            if let Some(turn) = line.strip_prefix("acknowledged ") {
+                acknowledged = turn.parse().unwrap();
+            }
+            // What was written to the pipe before the kill is read after it.
+            if acknowledged == killed_at {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        assert!(acknowledged >= killed_at, "round {round}: {acknowledged} of {killed_at}");
+        let storage = open(folder.path(), options()).await.unwrap();
+        let (mut model, mut one_more) = (Model::default(), Model::default());
+        for turn in 1..=acknowledged + 1 {
+            let writes = [(turn % 50, turn, 900), ((turn + 1) % 50, turn, 900)];
+            one_more.apply(&writes);
+            if turn <= acknowledged {
+                model.apply(&writes);
+            }
+        }
+        assert!(model.matches(&storage, 50).await || one_more.matches(&storage, 50).await, "round {round}");
+        // The next round begins with nothing, whatever the order of the ids was.
+        for number in 0..50 {
+            write(&storage, &[(number, 0, 0)]).await.unwrap();
+        }
+    }
+}
+
+/// Prints figures: run with `--ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn measure_opening_a_million_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = OpenOptions { directory: DirectoryOptions::default(), ..options() };
+    let storage = open(folder.path(), options.clone()).await.unwrap();
+    for first in (0..1_000_000).step_by(10_000) {
+        let writes: Vec<_> = (first..first + 10_000).map(|number| (number, number, 100)).collect();
+        write(&storage, &writes).await.unwrap();
+    }
+    let start = std::time::Instant::now();
+    storage.close().await.unwrap();
+    eprintln!("closed in {:?}", start.elapsed());
+    drop(storage);
+    for (name, options) in [
+        ("reading", OpenOptions { storage: read_only().storage, ..options.clone() }),
+        ("writing", options.clone()),
+    ] {
+        let start = std::time::Instant::now();
+        let storage = open(folder.path(), options).await.unwrap();
+        eprintln!("opened for {name} in {:?}", start.elapsed());
+        let start = std::time::Instant::now();
+        let at = storage.now(None).await.unwrap().version;
+        assert!(storage.resolve(&[node(777_777)], at).await.unwrap()[0].is_some());
+        eprintln!("first resolve in {:?}, {:?}", start.elapsed(), disk(&storage));
+        let start = std::time::Instant::now();
+        storage.close().await.unwrap();
+        eprintln!("closed in {:?}", start.elapsed());
+    }
 }

@@ -181,7 +181,8 @@ fn replay(
     let scanned = opening.replay(recorded(header.position), &mut |key, place, bytes| {
         let damaged = |reason: SegmentError| {
             let name = LogFileId::from_segment(place.segment);
-            let name = name.map(|id| format!("log/{:08x}-{:08x}.log", id.epoch, id.index)).unwrap_or_default();
+            let name =
+                name.map(|id| format!("log/{:08x}-{:08x}.log", id.epoch, id.index)).unwrap_or_default();
             OpenError::Segment { path: path.join(name), offset: place.base, reason }
         };
         let segment = Segment::decode(&bytes).map_err(damaged)?;
@@ -220,4 +221,3 @@ pub(super) fn write_checkpoint(
     registry.rebase(Arc::clone(&file) as Arc<dyn Base>, &survey);
     Ok(file)
 }
-

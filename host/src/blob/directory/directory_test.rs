@@ -88,7 +88,9 @@ async fn a_reader_changes_nothing() {
     drop(directory);
     let names = || {
         let entries = walkdir::WalkDir::new(folder.path()).sort_by_file_name().into_iter();
-        let state = |entry: walkdir::DirEntry| (entry.path().to_owned(), entry.metadata().unwrap().modified().unwrap());
+        let state = |entry: walkdir::DirEntry| {
+            (entry.path().to_owned(), entry.metadata().unwrap().modified().unwrap())
+        };
         entries.map(|entry| state(entry.unwrap())).collect::<Vec<_>>()
     };
     let before = names();
@@ -116,7 +118,10 @@ async fn a_forged_physical_id_reads_nothing() {
     ];
     for (forged, before) in forged {
         let read = directory.read(forged, before).await;
-        assert!(matches!(read, Err(BlobError::Missing(_) | BlobError::Damaged(_))), "{forged} {before}: {read:?}");
+        assert!(
+            matches!(read, Err(BlobError::Missing(_) | BlobError::Damaged(_))),
+            "{forged} {before}: {read:?}"
+        );
     }
     assert_eq!(directory.read(id, 64).await.unwrap().len(), 74);
 }

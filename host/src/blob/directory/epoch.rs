@@ -70,7 +70,13 @@ pub(crate) fn newest(layout: &Layout, seed: u64) -> Result<Newest, DirectoryErro
 }
 
 /// Claims an epoch; `false` if another did before.
-pub(crate) fn claim(layout: &Layout, epoch: u32, claim: &Claim, seed: u64, steps: &Steps) -> Result<bool, DirectoryError> {
+pub(crate) fn claim(
+    layout: &Layout,
+    epoch: u32,
+    claim: &Claim,
+    seed: u64,
+    steps: &Steps,
+) -> Result<bool, DirectoryError> {
     put_if_absent(&layout.claim(epoch), &encode(claim, epoch, seed), steps)
 }
 
@@ -122,7 +128,12 @@ fn encode<T: Serialize>(value: &T, epoch: u32, seed: u64) -> Vec<u8> {
     bytes
 }
 
-fn decode<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8], epoch: u32, seed: u64) -> Result<T, DirectoryError> {
+fn decode<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    bytes: &[u8],
+    epoch: u32,
+    seed: u64,
+) -> Result<T, DirectoryError> {
     let damaged = |reason: &str| DirectoryError::damaged(path, 0, reason);
     let split = bytes.len().checked_sub(CHECKSUM_BYTES).and_then(|length| bytes.split_at_checked(length));
     let (checked, check) = split.ok_or_else(|| damaged("it is too short"))?;

@@ -56,7 +56,6 @@ impl LogFile {
         LogPosition { epoch: self.id.epoch, index: self.id.index, offset: self.end }
     }
 
-
     /// Makes sure that the disk has room for `bytes` more, so that a full disk shows before any record is touched.
     pub(crate) fn reserve(&mut self, bytes: u32) -> io::Result<()> {
         let needed = self.end.checked_add(bytes).ok_or(io::ErrorKind::FileTooLarge)?;
@@ -92,7 +91,7 @@ impl LogFile {
     }
 
     fn write_zeros(&self, target: u32) -> io::Result<()> {
-        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         let mut at = self.zeroed.max(self.end);
         while at < target {
             let length = (target - at).min(64 << 10);

@@ -19,7 +19,10 @@ pub(super) fn small_files() -> DirectoryOptions {
 }
 
 /// Opens for writing and keeps what was replayed in the old log: the next opening replays the new epoch only.
-pub(super) fn open(path: &Path, options: DirectoryOptions) -> Result<(Directory, Vec<Segment>), DirectoryError> {
+pub(super) fn open(
+    path: &Path,
+    options: DirectoryOptions,
+) -> Result<(Directory, Vec<Segment>), DirectoryError> {
     let mut opening = Opening::for_writing(path, options, [rand::random(), rand::random(), rand::random()])?;
     let mut segments = Vec::new();
     replay(&mut opening, &mut segments)?;

@@ -26,7 +26,10 @@ fn a_foreign_directory_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("letter.txt"), "dear").unwrap();
     let error = open(folder.path(), small_files()).unwrap_err();
-    assert!(matches!(error, DirectoryError::Foreign { .. }) && error.to_string().contains("letter.txt"), "{error}");
+    assert!(
+        matches!(error, DirectoryError::Foreign { .. }) && error.to_string().contains("letter.txt"),
+        "{error}"
+    );
     assert!(matches!(look(folder.path()), Err(DirectoryError::Foreign { .. })));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was added");
     let file = folder.path().join("letter.txt");

@@ -26,7 +26,8 @@ pub(crate) fn exclusive(layout: &Layout) -> Result<Lock, DirectoryError> {
     let mut file = open.map_err(failed)?;
     take(layout, &mut file, FlockOperation::NonBlockingLockExclusive)?;
     // For the error of a second opener only; nobody needs it to be durable.
-    let written = file.set_len(0).and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
+    let written =
+        file.set_len(0).and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
     match written {
         Ok(()) => Ok(Lock { _file: Some(file) }),
         Err(error) => Err(failed(error)),

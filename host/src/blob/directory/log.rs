@@ -111,19 +111,26 @@ impl Log {
             closing: None,
             poison: None,
         };
-        let shared = Arc::new(Shared { queue: Mutex::new(queue), work: Condvar::new(), counts: writer.counts() });
+        let shared =
+            Arc::new(Shared { queue: Mutex::new(queue), work: Condvar::new(), counts: writer.counts() });
         let seed = writer.seed();
         let body = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("sop-log".to_owned()).spawn(move || body.run(writer, interval))?;
+        let thread = std::thread::Builder::new()
+            .name("sop-log".to_owned())
+            .spawn(move || body.run(writer, interval))?;
         Ok(Self { epoch: end.epoch, seed, shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// Appends a segment unless its key is taken.
     pub(crate) async fn put(&self, key: SegmentKey, bytes: Bytes) -> Result<Put, BlobError> {
         if key.epoch != self.epoch {
-            return Err(BlobError::Closed(format!("epoch {} is over, the log is of epoch {}", key.epoch, self.epoch)));
+            return Err(BlobError::Closed(format!(
+                "epoch {} is over, the log is of epoch {}",
+                key.epoch, self.epoch
+            )));
         }
-        let length = u32::try_from(bytes.len()).ok().filter(|length| *length <= limits::LOG_SEGMENT_BYTES_MAX);
+        let length =
+            u32::try_from(bytes.len()).ok().filter(|length| *length <= limits::LOG_SEGMENT_BYTES_MAX);
         let length = length.ok_or_else(|| {
             BlobError::Full(format!("a segment has at most {} bytes", limits::LOG_SEGMENT_BYTES_MAX))
         })?;
@@ -168,7 +175,9 @@ impl Log {
                         answer
                     }
                     None if forgotten => {
-                        return Err(BlobError::Unavailable("this key is too old to be decided without recovery".into()));
+                        return Err(BlobError::Unavailable(
+                            "this key is too old to be decided without recovery".into(),
+                        ));
                     }
                     None => {
                         queue.remember(key, KeyState::Aborted);
@@ -318,7 +327,12 @@ impl Shared {
                 None => self.work.wait(&mut queue),
                 Some(deadline) => {
                     if self.work.wait_until(&mut queue, deadline).timed_out() && queue.pending.is_empty() {
-                        return Batch { appends: Vec::new(), sync_waiters: Vec::new(), roll: false, closing: None };
+                        return Batch {
+                            appends: Vec::new(),
+                            sync_waiters: Vec::new(),
+                            roll: false,
+                            closing: None,
+                        };
                     }
                 }
             }

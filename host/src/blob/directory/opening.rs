@@ -53,9 +53,16 @@ pub struct Opening {
 
 impl Opening {
     /// Steps 1 to 3. `random` tells this opening from others: the identity of a new database and of the claim.
-    pub fn for_writing(path: &Path, options: DirectoryOptions, random: [u64; 3]) -> Result<Self, DirectoryError> {
+    pub fn for_writing(
+        path: &Path,
+        options: DirectoryOptions,
+        random: [u64; 3],
+    ) -> Result<Self, DirectoryError> {
         let range = limits::LOG_FILE_BYTES_MIN..=limits::LOG_FILE_BYTES_MAX;
-        let options = DirectoryOptions { log_file_bytes: options.log_file_bytes.clamp(*range.start(), *range.end()), ..options };
+        let options = DirectoryOptions {
+            log_file_bytes: options.log_file_bytes.clamp(*range.start(), *range.end()),
+            ..options
+        };
         let layout = Layout::new(path);
         let [high, low, owner] = random;
         let found = layout::inspect(&layout)?;
@@ -76,8 +83,16 @@ impl Opening {
             }
         };
         layout.remove_temporaries(&options.steps)?;
-        let mut opening =
-            Self { layout, id, lock, options, claimed: None, real: None, checkpoint: None, replayed: Vec::new() };
+        let mut opening = Self {
+            layout,
+            id,
+            lock,
+            options,
+            claimed: None,
+            real: None,
+            checkpoint: None,
+            replayed: Vec::new(),
+        };
         opening.claim(owner)?;
         Ok(opening)
     }
@@ -213,10 +228,21 @@ impl Opening {
             };
             let started = Writer::create(self.layout.clone(), epoch, seed, self.options)
                 .and_then(|writer| Log::start(writer, interval));
-            log = Some(started.map_err(|error: io::Error| DirectoryError::file(&root, "start the log in", &error))?);
+            log = Some(
+                started
+                    .map_err(|error: io::Error| DirectoryError::file(&root, "start the log in", &error))?,
+            );
         }
         let epoch = self.claimed.or(self.real).unwrap_or(0);
         let reader = Reader::new(self.layout.clone());
-        Ok(Directory { layout: self.layout, id: self.id, epoch, steps, log, reader, lock: Mutex::new(Some(self.lock)) })
+        Ok(Directory {
+            layout: self.layout,
+            id: self.id,
+            epoch,
+            steps,
+            log,
+            reader,
+            lock: Mutex::new(Some(self.lock)),
+        })
     }
 }

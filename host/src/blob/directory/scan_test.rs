@@ -58,7 +58,8 @@ async fn every_flipped_bit_of_an_acknowledged_record_is_found() {
         damaged[byte] ^= 1 << (byte % 8);
         std::fs::write(&path, &damaged).unwrap();
         let found = look(folder.path());
-        let offset = places.iter().map(|place| place.base - HEADER_BYTES).rfind(|start| *start as usize <= byte);
+        let offset =
+            places.iter().map(|place| place.base - HEADER_BYTES).rfind(|start| *start as usize <= byte);
         match found {
             Err(DirectoryError::Damaged { path: named, offset: at, .. }) => {
                 assert_eq!((named, Some(at)), (path.clone(), offset.map(u64::from)), "byte {byte}");

@@ -41,9 +41,15 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the log of an epoch with its first file.
-    pub(crate) fn create(layout: Layout, epoch: u32, seed: u64, options: DirectoryOptions) -> io::Result<Self> {
+    pub(crate) fn create(
+        layout: Layout,
+        epoch: u32,
+        seed: u64,
+        options: DirectoryOptions,
+    ) -> io::Result<Self> {
         let start = LogPosition::start(epoch);
-        let file = LogFile::create(&layout.log(start.file()), start.file(), 2 * HEADER_BYTES, &options.steps)?;
+        let file =
+            LogFile::create(&layout.log(start.file()), start.file(), 2 * HEADER_BYTES, &options.steps)?;
         let counts = Arc::new(LogCounts::default());
         Ok(Self { layout, options, seed, file, buffer: Vec::new(), durable: start, counts })
     }
@@ -105,7 +111,8 @@ impl Writer {
             self.flush().map_err(WriterError::Failed)?;
         }
         let buffered = self.end().offset - self.file.position().offset;
-        let total = needed.checked_add(buffered).ok_or(WriterError::Full(io::ErrorKind::FileTooLarge.into()))?;
+        let total =
+            needed.checked_add(buffered).ok_or(WriterError::Full(io::ErrorKind::FileTooLarge.into()))?;
         let end = self.file.position().offset.saturating_add(total);
         // A record that is longer than a whole file gets one of its own.
         if self.end().offset == 0 || end <= self.options.log_file_bytes {

@@ -12,14 +12,15 @@ const SEED: u64 = 99;
 
 fn entry(number: u64) -> Entry {
     let id = LogicalId::new(number / 1000, number % 1000 * 3);
-    let body = |offset| PhysicalId { segment: (1 << 32 | number % 5 + 1, 0), offset, length: 100 };
+    let body = |offset| PhysicalId { segment: ((1 << 32) + number % 5 + 1, 0), offset, length: 100 };
     let chain = State::Chain(vec![body(8)]);
     let newest = match number % 3 {
         0 => State::Counter(-5),
         1 => State::Removed,
         _ => State::Chain(vec![body(8), body(16)]),
     };
-    let versions = vec![EntryVersion { version: number + 9, state: newest }, EntryVersion { version: 3, state: chain }];
+    let versions =
+        vec![EntryVersion { version: number + 9, state: newest }, EntryVersion { version: 3, state: chain }];
     Entry { id, ticket: number, versions }
 }
 
@@ -118,7 +119,7 @@ fn measure(count: u64) {
     let path = folder.path().join("x.checkpoint");
     let one = |number: u64| {
         let id = LogicalId::new(1, number.wrapping_mul(1 << 40));
-        let body = PhysicalId { segment: (1 << 32 | number % 500, 0), offset: 9_000_000, length: 7000 };
+        let body = PhysicalId { segment: ((1 << 32) + number % 500, 0), offset: 9_000_000, length: 7000 };
         let state = State::Chain(vec![body]);
         Entry { id, ticket: number, versions: vec![EntryVersion { version: 1 << 40 | number, state }] }
     };

@@ -47,7 +47,9 @@ impl Footer {
         if check != checksum(checked, seed).to_le_bytes() {
             return None;
         }
-        let mut words = checked.chunks_exact(8).filter_map(|word| word.first_chunk().map(|word| u64::from_le_bytes(*word)));
+        let mut words = checked
+            .chunks_exact(8)
+            .filter_map(|word| word.first_chunk().map(|word| u64::from_le_bytes(*word)));
         if words.next()? != MAGIC {
             return None;
         }

@@ -64,7 +64,8 @@ impl Checkpoint {
         let file = File::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         let damaged = |offset: u64, reason: &str| DirectoryError::damaged(path, offset, reason);
-        let footer_offset = length.checked_sub(FOOTER_BYTES as u64).ok_or_else(|| damaged(0, "it is too short"))?;
+        let footer_offset =
+            length.checked_sub(FOOTER_BYTES as u64).ok_or_else(|| damaged(0, "it is too short"))?;
         let mut footer = [0; FOOTER_BYTES];
         file.read_exact_at(&mut footer, footer_offset).map_err(failed)?;
         let footer = Footer::decode(&footer, footer_offset, seed)
@@ -93,7 +94,11 @@ impl Checkpoint {
     /// Length of the file, in bytes.
     pub fn file_bytes(&self) -> u64 {
         let footer = &self.footer;
-        footer.index_offset + footer.index_bytes + footer.live_bytes + footer.header_bytes + FOOTER_BYTES as u64
+        footer.index_offset
+            + footer.index_bytes
+            + footer.live_bytes
+            + footer.header_bytes
+            + FOOTER_BYTES as u64
     }
 
     /// Bytes of live blobs by the number of the log file (the first half of a physical id's segment).
@@ -115,7 +120,11 @@ impl Checkpoint {
     }
 
     /// Up to `count` entries in order, those after `after` (`None` = from the first).
-    pub fn entries_after(&self, after: Option<LogicalId>, count: usize) -> Result<Vec<Entry>, DirectoryError> {
+    pub fn entries_after(
+        &self,
+        after: Option<LogicalId>,
+        count: usize,
+    ) -> Result<Vec<Entry>, DirectoryError> {
         let mut entries = Vec::new();
         let mut number = after.and_then(|id| self.block_of(id)).unwrap_or(0);
         let mut slot = match after {
@@ -143,7 +152,8 @@ impl Checkpoint {
     pub fn iter(&self) -> impl Iterator<Item = Result<Entry, DirectoryError>> {
         (0..self.blocks()).flat_map(|number| match self.block(number) {
             Ok(block) => {
-                let entries = (0..block.count()).map(|slot| block.entry(slot).ok_or_else(|| self.invalid(number)));
+                let entries =
+                    (0..block.count()).map(|slot| block.entry(slot).ok_or_else(|| self.invalid(number)));
                 entries.collect::<Vec<_>>()
             }
             Err(error) => vec![Err(error)],
@@ -157,7 +167,8 @@ impl Checkpoint {
     /// First logical id and offset of a block.
     fn index_entry(&self, number: usize) -> Option<(LogicalId, u64)> {
         let start = number.checked_mul(INDEX_ENTRY_BYTES)?;
-        let (id, offset) = self.index.get(start..start.checked_add(INDEX_ENTRY_BYTES)?)?.split_first_chunk::<16>()?;
+        let (id, offset) =
+            self.index.get(start..start.checked_add(INDEX_ENTRY_BYTES)?)?.split_first_chunk::<16>()?;
         Some((block::decode_id(*id), u64::from_le_bytes(*offset.first_chunk()?)))
     }
 
@@ -175,7 +186,8 @@ impl Checkpoint {
         let (_, start) = self.index_entry(number).ok_or_else(|| self.invalid(number))?;
         let end = self.index_entry(number + 1).map_or(self.footer.index_offset, |(_, offset)| offset);
         let length = end.checked_sub(start).filter(|_| end <= self.footer.index_offset);
-        let length = length.and_then(|length| usize::try_from(length).ok()).ok_or_else(|| self.invalid(number))?;
+        let length =
+            length.and_then(|length| usize::try_from(length).ok()).ok_or_else(|| self.invalid(number))?;
         let mut bytes = vec![0; length];
         let read = self.file.read_exact_at(&mut bytes, start);
         read.map_err(|error| DirectoryError::file(&self.path, "read", &error))?;

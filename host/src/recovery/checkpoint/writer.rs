@@ -60,7 +60,10 @@ impl CheckpointWriter {
 
     /// Adds the next entry; ids ascend.
     pub fn push(&mut self, entry: &Entry) -> Result<(), DirectoryError> {
-        assert!(self.last.is_none_or(|last| last < entry.id), "entries are written in the order of their ids");
+        assert!(
+            self.last.is_none_or(|last| last < entry.id),
+            "entries are written in the order of their ids"
+        );
         self.last = Some(entry.id);
         self.block_first.get_or_insert(entry.id);
         self.block.push(entry).map_err(|error| self.failed(&io::Error::other(error)))?;
