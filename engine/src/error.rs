@@ -67,7 +67,10 @@ pub enum Error {
 impl Error {
     /// The error for a limit that was exceeded.
     pub fn limit(name: &str, maximum: usize) -> Self {
-        Self::Limit { name: name.to_owned(), maximum: maximum as u64 }
+        Self::Limit {
+            name: name.to_owned(),
+            maximum: maximum as u64,
+        }
     }
 }
 
@@ -77,7 +80,9 @@ impl From<StorageError> for Error {
             StorageError::Unavailable(message) => Self::Unavailable(message),
             StorageError::UnknownOutcome(id) => Self::UnknownOutcome(id),
             StorageError::Corrupt(message) => Self::Corrupt(message),
-            StorageError::Missing(id) => Self::Corrupt(format!("blob {id} is gone although its handle names it")),
+            StorageError::Missing(id) => {
+                Self::Corrupt(format!("blob {id} is gone although its handle names it"))
+            }
             StorageError::Denied(message) => Self::Denied(message),
             StorageError::Limit(name, maximum) => Self::Limit { name, maximum },
             StorageError::SnapshotExpired(oldest) => Self::SnapshotExpired(oldest),

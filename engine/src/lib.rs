@@ -1,6 +1,13 @@
-//! The sop engine.
+//! The sop engine: B-trees, transactions and two-point validation.
 
+pub mod catalog;
 pub mod error;
 pub mod limits;
+pub mod maintenance;
+pub mod page;
 pub mod storage;
+pub mod store;
+pub mod transaction;
+pub mod tree;
 pub mod types;
+pub mod validation;

@@ -57,6 +57,8 @@ pub const CONFLICT_KEYS_MAX: usize = 16;
 
 const _: () = assert!(PAGE_BYTES_MIN <= PAGE_BYTES_DEFAULT && PAGE_BYTES_DEFAULT <= PAGE_BYTES_MAX);
 // The largest possible page still has 16-bit cell offsets: a full page, or two fences and a single largest cell.
-const _: () = assert!(PAGE_BYTES_MAX + 3 * KEY_BYTES_MAX + PAGE_BYTES_MAX / INLINE_SHARE + 256 < u16::MAX as usize);
+const _: () = assert!(
+    PAGE_BYTES_MAX + 3 * KEY_BYTES_MAX + PAGE_BYTES_MAX / INLINE_SHARE + 256 < u16::MAX as usize
+);
 const _: () = assert!(SPILL_BYTES_MIN > PAGE_BYTES_MAX);
 const _: () = assert!(SCAN_ITEMS_MAX <= u32::MAX as usize && WRITES_MAX <= u32::MAX as usize);

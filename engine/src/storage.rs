@@ -4,8 +4,8 @@
 //! anything that implements [`Storage`]. Nothing else enters the engine: no clock, no randomness, no file.
 
 use crate::types::{
-    Access, Change, CommitOutcome, Counter, Handle, LogicalId, Observation, PhysicalId, ReadPoint, TransactionId,
-    TransactionOutcome, Version,
+    Access, Change, CommitOutcome, Counter, Handle, LogicalId, Observation, PhysicalId, ReadPoint,
+    TransactionId, TransactionOutcome, Version,
 };
 
 /// Why a storage call failed: the Rust form of `sop:storage/types.error`.
@@ -64,7 +64,7 @@ pub trait Storage {
     fn commit(
         &self,
         observed: &[Observation],
-        changes: &[Change<Self::Spilled>],
+        changes: &[Change<'_, Self::Spilled>],
         attempt: u32,
     ) -> Result<CommitOutcome, StorageError>;
     /// What became of a commit.
@@ -73,4 +73,6 @@ pub trait Storage {
     fn get(&self, ids: &[PhysicalId]) -> Result<Vec<Vec<u8>>, StorageError>;
     /// Writes the body of a fresh logical id ahead of its commit.
     fn spill(&self, id: LogicalId, body: &[u8]) -> Result<Self::Spilled, StorageError>;
+    /// Where a spilled body lies.
+    fn place(&self, spilled: &Self::Spilled) -> PhysicalId;
 }

@@ -57,7 +57,11 @@ pub struct PhysicalId {
 impl fmt::Display for PhysicalId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (high, low) = self.segment;
-        write!(formatter, "{high:016x}{low:016x}+{}:{}", self.offset, self.length)
+        write!(
+            formatter,
+            "{high:016x}{low:016x}+{}:{}",
+            self.offset, self.length
+        )
     }
 }
 
@@ -110,14 +114,14 @@ pub struct Observation {
 }
 
 /// What a transaction does to one logical id. `S` is a body that was written ahead.
-#[derive(Debug)]
-pub enum ChangeKind<S> {
+#[derive(Clone, Copy, Debug)]
+pub enum ChangeKind<'a, S> {
     /// A new body.
-    Put(Vec<u8>),
+    Put(&'a [u8]),
     /// A new body that was written ahead.
-    PutSpilled(S),
+    PutSpilled(&'a S),
     /// A body to append to the current chain.
-    Delta(Vec<u8>),
+    Delta(&'a [u8]),
     /// Adds to an item counter.
     Add(i64),
     /// The logical id ends.
@@ -125,12 +129,12 @@ pub enum ChangeKind<S> {
 }
 
 /// One change of a transaction.
-#[derive(Debug)]
-pub struct Change<S> {
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a, S> {
     /// What is changed.
     pub id: LogicalId,
     /// How.
-    pub kind: ChangeKind<S>,
+    pub kind: ChangeKind<'a, S>,
 }
 
 /// What a commit came to.

@@ -1,0 +1,3 @@
+//! cap
+pub struct SpilledBody;
+pub enum Refusal {}

@@ -1,0 +1,3 @@
+//! pool
+#[allow(missing_docs, reason="x")]
+mod bindings;
