@@ -11,3 +11,8 @@ pub mod transaction;
 pub mod tree;
 pub mod types;
 pub mod validation;
+
+#[cfg(target_arch = "wasm32")]
+mod bindings;
+#[cfg(target_arch = "wasm32")]
+mod component;

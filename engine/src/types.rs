@@ -114,7 +114,7 @@ pub struct Observation {
 }
 
 /// What a transaction does to one logical id. `S` is a body that was written ahead.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum ChangeKind<'a, S> {
     /// A new body.
     Put(&'a [u8]),
@@ -129,7 +129,7 @@ pub enum ChangeKind<'a, S> {
 }
 
 /// One change of a transaction.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Change<'a, S> {
     /// What is changed.
     pub id: LogicalId,

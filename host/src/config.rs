@@ -22,7 +22,9 @@ impl std::str::FromStr for Url {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
             Some(("dir", path)) if !path.is_empty() => Ok(Self::Directory(PathBuf::from(path))),
-            _ => Err(Error::Invalid(format!("`{text}` is not a database URL: write `dir:PATH` or `memory:`"))),
+            _ => Err(Error::Invalid(format!(
+                "`{text}` is not a database URL: write `dir:PATH` or `memory:`"
+            ))),
         }
     }
 }
@@ -87,7 +89,10 @@ mod tests {
     #[test]
     fn urls_name_a_place_or_are_refused() {
         assert_eq!("memory:".parse::<Url>().unwrap(), Url::Memory);
-        assert_eq!("dir:./data".parse::<Url>().unwrap(), Url::Directory("./data".into()));
+        assert_eq!(
+            "dir:./data".parse::<Url>().unwrap(),
+            Url::Directory("./data".into())
+        );
         for bad in ["", "dir:", "memory", "memory:x", "./data", "redis://x"] {
             assert_eq!(bad.parse::<Url>().unwrap_err().kind(), "invalid", "{bad}");
         }

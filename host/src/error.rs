@@ -35,7 +35,9 @@ pub enum Error {
         maximum: u64,
     },
     /// The version read at is older than the history kept; carries the oldest readable version.
-    #[error("snapshot expired: its history is gone; the oldest readable version is {0}, begin there or later")]
+    #[error(
+        "snapshot expired: its history is gone; the oldest readable version is {0}, begin there or later"
+    )]
     SnapshotExpired(Version),
     /// Another host took over the database: reopen it.
     #[error("fenced: another host took over the database; reopen it")]
@@ -73,7 +75,9 @@ pub enum Error {
     #[error("not a plugin: {0}")]
     PluginInvalid(String),
     /// The plugin imports something that plugins are not given.
-    #[error("the plugin imports `{0}`, which plugins are not given: only sop:engine/types and sop:engine/transactions")]
+    #[error(
+        "the plugin imports `{0}`, which plugins are not given: only sop:engine/types and sop:engine/transactions"
+    )]
     PluginImport(String),
     /// The plugin trapped; its transactions were rolled back. Carries the trap.
     #[error("the plugin trapped and was rolled back: {0}")]
@@ -98,7 +102,10 @@ impl Error {
 
     /// The error for a limit that was exceeded.
     pub fn limit(name: impl Into<String>, maximum: u64) -> Self {
-        Self::Limit { name: name.into(), maximum }
+        Self::Limit {
+            name: name.into(),
+            maximum,
+        }
     }
 
     /// Whether running the same transaction again from its start may succeed.
@@ -138,7 +145,9 @@ impl Error {
 
 /// Names the first of the keys that changed.
 fn conflicting(keys: &[ConflictingKey]) -> String {
-    let Some(first) = keys.first() else { return "what it observed".to_owned() };
+    let Some(first) = keys.first() else {
+        return "what it observed".to_owned();
+    };
     let key = String::from_utf8_lossy(&first.key);
     let place = match (first.store.is_empty(), first.key.is_empty()) {
         (true, _) => format!("the catalog entry of `{key}`"),

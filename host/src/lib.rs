@@ -7,9 +7,17 @@ pub mod database;
 pub mod engine_pool;
 pub mod error;
 pub mod limits;
+pub mod plugin;
 pub mod runtime;
 pub mod storage;
 
+pub use capability::{Grant, Grants, Mode};
 pub use config::{Config, Durability, Url};
-pub use database::*;
-pub use error::{Error, Result};
+pub use database::{
+    Calls, CommitId, CommitInfo, Damage, Database, DatabaseBuilder, Direction, Isolation, Item,
+    KeyRange, Outcome, Progress, Scan, Statistics, Store, StoreInfo, StoreReport, TransactOptions,
+    Transacted, Transaction, VerifyReport,
+};
+pub use error::{ConflictingKey, Error, Result};
+pub use plugin::{Plugin, RunLimits, RunOptions, RunReport};
+pub use sop_engine::types::Version;

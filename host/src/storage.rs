@@ -5,7 +5,8 @@
 use bytes::Bytes;
 use sop_engine::storage::StorageError;
 use sop_engine::types::{
-    CommitOutcome, Counter, Handle, LogicalId, Observation, PhysicalId, ReadPoint, TransactionId, TransactionOutcome, Version,
+    CommitOutcome, Counter, Handle, LogicalId, Observation, PhysicalId, ReadPoint, TransactionId,
+    TransactionOutcome, Version,
 };
 
 /// What a transaction does to one logical id, as it reaches the host.
@@ -43,7 +44,12 @@ pub struct Spilled {
 #[derive(Debug)]
 pub struct Storage {}
 
-#[expect(unused_variables, clippy::unused_async, clippy::todo, reason = "signatures before bodies")]
+#[expect(
+    unused_variables,
+    clippy::unused_async,
+    clippy::todo,
+    reason = "signatures before bodies"
+)]
 impl Storage {
     /// Point A: a read point, registered until [`Storage::release`].
     pub async fn now(&self, at: Option<Version>) -> Result<ReadPoint, StorageError> {
@@ -52,11 +58,19 @@ impl Storage {
     /// Ends one [`Storage::now`].
     pub fn release(&self, at: Version) {}
     /// Handles as of `at`, index-aligned.
-    pub async fn resolve(&self, ids: &[LogicalId], at: Version) -> Result<Vec<Option<Handle>>, StorageError> {
+    pub async fn resolve(
+        &self,
+        ids: &[LogicalId],
+        at: Version,
+    ) -> Result<Vec<Option<Handle>>, StorageError> {
         todo!()
     }
     /// Item counters as of `at`, index-aligned.
-    pub async fn counters(&self, ids: &[LogicalId], at: Version) -> Result<Vec<Counter>, StorageError> {
+    pub async fn counters(
+        &self,
+        ids: &[LogicalId],
+        at: Version,
+    ) -> Result<Vec<Counter>, StorageError> {
         todo!()
     }
     /// Fresh ids of a store.

@@ -74,9 +74,11 @@ impl Page {
 
     /// The same page as the result of appending a delta to the chain of `before`.
     #[must_use]
-    pub fn as_delta_of(&self, before: &Self, delta: &[u8]) -> Self {
+    pub fn into_delta_of(self, before: &Self, delta: &[u8]) -> Self {
+        let id = self.id();
+        let bytes = Rc::try_unwrap(self.inner).map_or_else(|inner| inner.bytes.clone(), |inner| inner.bytes);
         let (deltas, delta_bytes) = (before.deltas() + 1, before.delta_bytes() + delta.len());
-        Self::with_chain(self.id(), self.inner.bytes.clone(), deltas, delta_bytes, checksum_in(delta))
+        Self::with_chain(id, bytes, deltas, delta_bytes, checksum_in(delta))
     }
 
     pub(super) fn view(&self) -> View<'_> {

@@ -111,6 +111,11 @@ impl<S: Storage> Transaction<S> {
         u64::try_from(items).map_err(|_| Error::Corrupt(format!("the item counter of store {name:?} is negative")))
     }
 
+    /// Whether reading this store is possible at all.
+    pub fn check_readable(&self, store: u64) -> Result<()> {
+        self.readable(store).map(|_| ())
+    }
+
     pub(super) fn readable(&self, store: u64) -> Result<(Tree, Rc<str>)> {
         let open = self.open(store)?;
         if !open.access.read {

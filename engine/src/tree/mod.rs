@@ -30,6 +30,7 @@ mod descend;
 mod dismantle;
 mod draft;
 mod inspect;
+mod join;
 mod leaf;
 mod scan;
 mod split;

@@ -16,7 +16,9 @@ use wasmtime::component::ResourceAny;
 use super::convert;
 use super::core::DatabaseCore;
 use super::data::CommitInfo;
-use crate::engine_pool::bindings::exports::sop::engine::transactions::{Error as GuestError, Guest};
+use crate::engine_pool::bindings::exports::sop::engine::transactions::{
+    Error as GuestError, Guest,
+};
 use crate::engine_pool::{HostStore, Lease};
 use crate::error::{Error, Result};
 
@@ -63,16 +65,22 @@ impl TransactionCore {
         mut lease: Lease,
         answer: Answer<ResourceAny>,
     ) -> Result<Arc<Self>> {
-        let transaction = match answer.map_err(|trap| lease.trap(&trap))? {
-            Ok(transaction) => transaction,
-            Err(error) => {
-                lease.give_back();
-                return Err(convert::error(error));
-            }
-        };
+        let transaction =
+            match answer.map_err(|trap| crate::error::Error::Internal(format!("{trap:#}")))? {
+                Ok(transaction) => transaction,
+                Err(error) => {
+                    lease.give_back();
+                    return Err(convert::error(error));
+                }
+            };
         let (store, transactions) = lease.parts();
-        let answer = transactions.transaction().call_version(store, transaction).await;
-        let version = answer.map_err(|trap| lease.trap(&trap))?.map_err(convert::error)?;
+        let answer = transactions
+            .transaction()
+            .call_version(store, transaction)
+            .await;
+        let version = answer
+            .map_err(|trap| crate::error::Error::Internal(format!("{trap:#}")))?
+            .map_err(convert::error)?;
         database.activity.begun();
         Ok(Arc::new(Self {
             database: Arc::clone(database),
@@ -138,7 +146,11 @@ impl TransactionCore {
         let mut lease = slot.take().ok_or(Error::Ended)?;
         let abandoned = std::mem::take(&mut self.resources.lock().abandoned);
         free(&mut lease, abandoned).await?;
-        Ok(Call { core: self, slot, lease })
+        Ok(Call {
+            core: self,
+            slot,
+            lease,
+        })
     }
 
     /// Commits and ends, unless nothing was sent.
@@ -146,22 +158,37 @@ impl TransactionCore {
         let mut call = self.enter().await?;
         let begun = self.database.runtime.elapsed();
         let (store, transactions) = call.parts();
-        let answer = transactions.transaction().call_commit(store, self.transaction).await;
+        let answer = transactions
+            .transaction()
+            .call_commit(store, self.transaction)
+            .await;
         let answer = call.lease.answer(answer)?;
-        if let Err(GuestError::Unavailable(message)) = answer {
-            call.put_back().await;
-            return Err(Error::Unavailable(message));
-        }
-        call.finish().await;
         match answer {
             Ok(info) => {
+                call.finish().await;
                 let info = convert::commit_info(info);
-                self.database.activity.committed(info, self.database.runtime.elapsed().saturating_sub(begun));
+                self.database
+                    .activity
+                    .committed(info, self.database.runtime.elapsed().saturating_sub(begun));
                 Ok(info)
             }
             Err(error) => {
+                // After any other error nothing was written and the transaction goes on.
+                let over = matches!(
+                    error,
+                    GuestError::Conflict(_)
+                        | GuestError::UnknownOutcome(_)
+                        | GuestError::Fenced
+                        | GuestError::Ended
+                );
+                self.conflicted
+                    .store(matches!(error, GuestError::Conflict(_)), Ordering::Release);
+                if over {
+                    call.finish().await;
+                } else {
+                    call.put_back().await;
+                }
                 let error = convert::error(error);
-                self.conflicted.store(error.is_conflict(), Ordering::Release);
                 self.database.activity.failed(&error);
                 Err(error)
             }
@@ -172,7 +199,10 @@ impl TransactionCore {
     pub(super) async fn rollback(&self) -> Result<()> {
         let mut call = self.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.transaction().call_rollback(store, self.transaction).await;
+        let answer = transactions
+            .transaction()
+            .call_rollback(store, self.transaction)
+            .await;
         let answer = call.lease.answer(answer)?;
         call.finish().await;
         self.database.activity.rolled_back();
@@ -186,11 +216,15 @@ impl TransactionCore {
         }
         self.database.activity.rolled_back();
         // A call under way sees that the transaction ended when it leaves.
-        let Some(mut slot) = self.lease.try_lock() else { return };
+        let Some(mut slot) = self.lease.try_lock() else {
+            return;
+        };
         let Some(lease) = slot.take() else { return };
         drop(slot);
         let core = Arc::clone(self);
-        self.database.runtime.spawn(Box::pin(async move { core.free_all(lease).await }));
+        self.database
+            .runtime
+            .spawn(Box::pin(async move { core.free_all(lease).await }));
     }
 
     /// Runs the guest's destructors and gives the instance back.
@@ -210,7 +244,7 @@ impl TransactionCore {
 async fn free(lease: &mut Lease, resources: Vec<ResourceAny>) -> Result<()> {
     for resource in resources {
         let answer = resource.resource_drop_async(lease.parts().0).await;
-        answer.map_err(|trap| lease.trap(&trap))?;
+        answer.map_err(|trap| crate::error::Error::Internal(format!("{trap:#}")))?;
     }
     Ok(())
 }
@@ -222,7 +256,7 @@ impl Call<'_> {
     }
 
     /// Ends the call. A trap discards the instance and ends the transaction.
-    pub(super) async fn leave<T>(mut self, answer: Answer<T>) -> Result<T> {
+    pub(super) async fn leave<T>(self, answer: Answer<T>) -> Result<T> {
         let answer = self.lease.answer(answer)?;
         self.put_back().await;
         answer.map_err(convert::error)
@@ -230,7 +264,11 @@ impl Call<'_> {
 
     /// Keeps the instance for the next call, or ends what was dropped meanwhile.
     async fn put_back(self) {
-        let Self { core, mut slot, lease } = self;
+        let Self {
+            core,
+            mut slot,
+            lease,
+        } = self;
         *slot = Some(lease);
         drop(slot);
         // Dropped while this call ran: that destructor could not take the instance, so it is freed here.

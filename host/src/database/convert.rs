@@ -2,7 +2,9 @@
 
 use std::ops::Bound;
 
-use super::data::{CommitInfo, Damage, Direction, Isolation, Item, Outcome, StoreInfo, StoreReport};
+use super::data::{
+    CommitInfo, Damage, Direction, Isolation, Item, Outcome, StoreInfo, StoreReport,
+};
 use super::range::KeyRange;
 use crate::engine_pool::bindings::exports::sop::engine::{maintenance, types as guest};
 use crate::error::{ConflictingKey, Error};
@@ -22,7 +24,10 @@ pub(super) fn direction(direction: Direction) -> guest::Direction {
 }
 
 pub(super) fn range(range: KeyRange) -> guest::Range {
-    guest::Range { lower: bound(range.lower), upper: bound(range.upper) }
+    guest::Range {
+        lower: bound(range.lower),
+        upper: bound(range.upper),
+    }
 }
 
 fn bound(bound: Bound<Vec<u8>>) -> guest::Bound {
@@ -34,19 +39,31 @@ fn bound(bound: Bound<Vec<u8>>) -> guest::Bound {
 }
 
 pub(super) fn item(item: guest::Item) -> Item {
-    Item { key: item.key, value: item.value }
+    Item {
+        key: item.key,
+        value: item.value,
+    }
 }
 
 pub(super) fn guest_item(item: Item) -> guest::Item {
-    guest::Item { key: item.key, value: item.value }
+    guest::Item {
+        key: item.key,
+        value: item.value,
+    }
 }
 
 pub(super) fn store_info(info: guest::StoreInfo) -> StoreInfo {
-    StoreInfo { name: info.name, id: info.id }
+    StoreInfo {
+        name: info.name,
+        id: info.id,
+    }
 }
 
 pub(super) fn commit_info(info: guest::CommitInfo) -> CommitInfo {
-    CommitInfo { version: info.version, revalidations: info.revalidations }
+    CommitInfo {
+        version: info.version,
+        revalidations: info.revalidations,
+    }
 }
 
 pub(super) fn outcome(outcome: guest::TransactionOutcome) -> Outcome {
@@ -59,11 +76,18 @@ pub(super) fn outcome(outcome: guest::TransactionOutcome) -> Outcome {
 }
 
 pub(super) fn commit_id(id: sop_engine::types::TransactionId) -> guest::TransactionId {
-    guest::TransactionId { high: id.high, low: id.low }
+    guest::TransactionId {
+        high: id.high,
+        low: id.low,
+    }
 }
 
 pub(super) fn damage(damage: maintenance::Damage) -> Damage {
-    Damage { store: damage.store, node: damage.node, message: damage.message }
+    Damage {
+        store: damage.store,
+        node: damage.node,
+        message: damage.message,
+    }
 }
 
 pub(super) fn store_report(report: maintenance::StoreReport) -> StoreReport {
@@ -84,15 +108,26 @@ pub(super) fn store_report(report: maintenance::StoreReport) -> StoreReport {
 pub(super) fn error(error: guest::Error) -> Error {
     match error {
         guest::Error::Conflict(keys) => Error::Conflict(
-            keys.into_iter().map(|key| ConflictingKey { store: key.store, key: key.key }).collect(),
+            keys.into_iter()
+                .map(|key| ConflictingKey {
+                    store: key.store,
+                    key: key.key,
+                })
+                .collect(),
         ),
         guest::Error::Unavailable(message) => Error::Unavailable(message),
         guest::Error::UnknownOutcome(id) => {
-            Error::UnknownOutcome(sop_engine::types::TransactionId { high: id.high, low: id.low })
+            Error::UnknownOutcome(sop_engine::types::TransactionId {
+                high: id.high,
+                low: id.low,
+            })
         }
         guest::Error::Corrupt(message) => Error::Corrupt(message),
         guest::Error::Denied(message) => Error::Denied(message),
-        guest::Error::Limit(limit) => Error::Limit { name: limit.name, maximum: limit.maximum },
+        guest::Error::Limit(limit) => Error::Limit {
+            name: limit.name,
+            maximum: limit.maximum,
+        },
         guest::Error::SnapshotExpired(oldest) => Error::SnapshotExpired(oldest),
         guest::Error::Fenced => Error::Fenced,
         guest::Error::Ended => Error::Ended,

@@ -29,7 +29,14 @@ impl KeyRange {
                 Bound::Excluded(end)
             }
         };
-        Self { lower: Bound::Included(prefix.to_vec()), upper: if prefix.is_empty() { Bound::Unbounded } else { upper } }
+        Self {
+            lower: Bound::Included(prefix.to_vec()),
+            upper: if prefix.is_empty() {
+                Bound::Unbounded
+            } else {
+                upper
+            },
+        }
     }
 }
 
@@ -39,44 +46,65 @@ fn bytes(key: impl AsRef<[u8]>) -> Vec<u8> {
 
 impl From<RangeFull> for KeyRange {
     fn from(_: RangeFull) -> Self {
-        Self { lower: Bound::Unbounded, upper: Bound::Unbounded }
+        Self {
+            lower: Bound::Unbounded,
+            upper: Bound::Unbounded,
+        }
     }
 }
 
 impl<K: AsRef<[u8]>> From<Range<K>> for KeyRange {
     fn from(range: Range<K>) -> Self {
-        Self { lower: Bound::Included(bytes(range.start)), upper: Bound::Excluded(bytes(range.end)) }
+        Self {
+            lower: Bound::Included(bytes(range.start)),
+            upper: Bound::Excluded(bytes(range.end)),
+        }
     }
 }
 
 impl<K: AsRef<[u8]>> From<RangeInclusive<K>> for KeyRange {
     fn from(range: RangeInclusive<K>) -> Self {
         let (start, end) = range.into_inner();
-        Self { lower: Bound::Included(bytes(start)), upper: Bound::Included(bytes(end)) }
+        Self {
+            lower: Bound::Included(bytes(start)),
+            upper: Bound::Included(bytes(end)),
+        }
     }
 }
 
 impl<K: AsRef<[u8]>> From<RangeFrom<K>> for KeyRange {
     fn from(range: RangeFrom<K>) -> Self {
-        Self { lower: Bound::Included(bytes(range.start)), upper: Bound::Unbounded }
+        Self {
+            lower: Bound::Included(bytes(range.start)),
+            upper: Bound::Unbounded,
+        }
     }
 }
 
 impl<K: AsRef<[u8]>> From<RangeTo<K>> for KeyRange {
     fn from(range: RangeTo<K>) -> Self {
-        Self { lower: Bound::Unbounded, upper: Bound::Excluded(bytes(range.end)) }
+        Self {
+            lower: Bound::Unbounded,
+            upper: Bound::Excluded(bytes(range.end)),
+        }
     }
 }
 
 impl<K: AsRef<[u8]>> From<RangeToInclusive<K>> for KeyRange {
     fn from(range: RangeToInclusive<K>) -> Self {
-        Self { lower: Bound::Unbounded, upper: Bound::Included(bytes(range.end)) }
+        Self {
+            lower: Bound::Unbounded,
+            upper: Bound::Included(bytes(range.end)),
+        }
     }
 }
 
 impl<K: AsRef<[u8]>> From<(Bound<K>, Bound<K>)> for KeyRange {
     fn from((lower, upper): (Bound<K>, Bound<K>)) -> Self {
-        Self { lower: lower.map(bytes), upper: upper.map(bytes) }
+        Self {
+            lower: lower.map(bytes),
+            upper: upper.map(bytes),
+        }
     }
 }
 
@@ -95,9 +123,18 @@ mod tests {
 
     #[test]
     fn range_expressions_keep_their_ends() {
-        assert_eq!(KeyRange::from("a".."b").upper, Bound::Excluded(b"b".to_vec()));
-        assert_eq!(KeyRange::from(b"a"..=b"b").upper, Bound::Included(b"b".to_vec()));
+        assert_eq!(
+            KeyRange::from("a".."b").upper,
+            Bound::Excluded(b"b".to_vec())
+        );
+        assert_eq!(
+            KeyRange::from(b"a"..=b"b").upper,
+            Bound::Included(b"b".to_vec())
+        );
         assert_eq!(KeyRange::from(.."b").lower, Bound::Unbounded);
-        assert_eq!(KeyRange::from((Bound::Excluded("a"), Bound::Unbounded)).lower, Bound::Excluded(b"a".to_vec()));
+        assert_eq!(
+            KeyRange::from((Bound::Excluded("a"), Bound::Unbounded)).lower,
+            Bound::Excluded(b"a".to_vec())
+        );
     }
 }

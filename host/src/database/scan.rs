@@ -38,13 +38,24 @@ pub struct Scan {
 impl Scan {
     pub(super) fn new(core: &Arc<TransactionCore>, cursor: ResourceAny) -> Self {
         core.own_cursor(cursor);
-        Self { core: Arc::clone(core), cursor, ready: VecDeque::new(), fetching: None, done: false }
+        Self {
+            core: Arc::clone(core),
+            cursor,
+            ready: VecDeque::new(),
+            fetching: None,
+            done: false,
+        }
     }
 
     /// The next item; `None` = the end.
-    #[expect(clippy::should_implement_trait, reason = "an asynchronous iterator is called as one")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an asynchronous iterator is called as one"
+    )]
     pub async fn next(&mut self) -> Result<Option<Item>> {
-        futures::future::poll_fn(|context| self.poll_item(context)).await.transpose()
+        futures::future::poll_fn(|context| self.poll_item(context))
+            .await
+            .transpose()
     }
 
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Item>>> {
@@ -56,7 +67,9 @@ impl Scan {
                 return Poll::Ready(None);
             }
             let (core, cursor) = (&self.core, self.cursor);
-            let fetching = self.fetching.get_or_insert_with(|| Box::pin(batch(Arc::clone(core), cursor)));
+            let fetching = self
+                .fetching
+                .get_or_insert_with(|| Box::pin(batch(Arc::clone(core), cursor)));
             let answer = ready!(fetching.as_mut().poll(context));
             self.fetching = None;
             match answer {
@@ -77,8 +90,16 @@ impl Scan {
 async fn batch(core: Arc<TransactionCore>, cursor: ResourceAny) -> Result<Vec<Item>> {
     let mut call = core.enter().await?;
     let (store, transactions) = call.parts();
-    let answer = transactions.cursor().call_next(store, cursor, limits::SCAN_BATCH_ITEMS).await;
-    Ok(call.leave(answer).await?.into_iter().map(convert::item).collect())
+    let answer = transactions
+        .cursor()
+        .call_next(store, cursor, limits::SCAN_BATCH_ITEMS)
+        .await;
+    Ok(call
+        .leave(answer)
+        .await?
+        .into_iter()
+        .map(convert::item)
+        .collect())
 }
 
 impl Stream for Scan {
@@ -97,6 +118,10 @@ impl Drop for Scan {
 
 impl std::fmt::Debug for Scan {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Scan").field("cursor", &self.cursor).field("done", &self.done).finish_non_exhaustive()
+        formatter
+            .debug_struct("Scan")
+            .field("cursor", &self.cursor)
+            .field("done", &self.done)
+            .finish_non_exhaustive()
     }
 }

@@ -25,7 +25,11 @@ pub struct Store {
 impl Store {
     pub(super) fn new(core: &Arc<TransactionCore>, name: &str, resource: ResourceAny) -> Self {
         core.own_store(name, resource);
-        Self { core: Arc::clone(core), name: name.into(), resource }
+        Self {
+            core: Arc::clone(core),
+            name: name.into(),
+            resource,
+        }
     }
 
     /// Its name.
@@ -37,7 +41,10 @@ impl Store {
     pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>> {
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.store().call_get(store, self.resource, key.as_ref()).await;
+        let answer = transactions
+            .store()
+            .call_get(store, self.resource, key.as_ref())
+            .await;
         call.leave(answer).await
     }
 
@@ -46,7 +53,10 @@ impl Store {
         let keys: Vec<Vec<u8>> = keys.iter().map(|key| key.as_ref().to_vec()).collect();
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.store().call_get_many(store, self.resource, &keys).await;
+        let answer = transactions
+            .store()
+            .call_get_many(store, self.resource, &keys)
+            .await;
         call.leave(answer).await
     }
 
@@ -54,7 +64,10 @@ impl Store {
     pub async fn contains(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.store().call_contains(store, self.resource, key.as_ref()).await;
+        let answer = transactions
+            .store()
+            .call_contains(store, self.resource, key.as_ref())
+            .await;
         call.leave(answer).await
     }
 
@@ -65,7 +78,10 @@ impl Store {
     pub async fn insert(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.store().call_insert(store, self.resource, key.as_ref(), value.as_ref()).await;
+        let answer = transactions
+            .store()
+            .call_insert(store, self.resource, key.as_ref(), value.as_ref())
+            .await;
         call.leave(answer).await
     }
 
@@ -73,7 +89,10 @@ impl Store {
     pub async fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.store().call_put(store, self.resource, key.as_ref(), value.as_ref()).await;
+        let answer = transactions
+            .store()
+            .call_put(store, self.resource, key.as_ref(), value.as_ref())
+            .await;
         call.leave(answer).await
     }
 
@@ -82,7 +101,10 @@ impl Store {
         let items: Vec<_> = items.into_iter().map(convert::guest_item).collect();
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.store().call_put_many(store, self.resource, &items).await;
+        let answer = transactions
+            .store()
+            .call_put_many(store, self.resource, &items)
+            .await;
         call.leave(answer).await
     }
 
@@ -93,7 +115,10 @@ impl Store {
     pub async fn update(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.store().call_update(store, self.resource, key.as_ref(), value.as_ref()).await;
+        let answer = transactions
+            .store()
+            .call_update(store, self.resource, key.as_ref(), value.as_ref())
+            .await;
         call.leave(answer).await
     }
 
@@ -101,7 +126,10 @@ impl Store {
     pub async fn remove(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.store().call_remove(store, self.resource, key.as_ref()).await;
+        let answer = transactions
+            .store()
+            .call_remove(store, self.resource, key.as_ref())
+            .await;
         call.leave(answer).await
     }
 
@@ -110,7 +138,10 @@ impl Store {
         let range = convert::range(range.into());
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.store().call_remove_range(store, self.resource, &range).await;
+        let answer = transactions
+            .store()
+            .call_remove_range(store, self.resource, &range)
+            .await;
         call.leave(answer).await
     }
 
@@ -139,13 +170,26 @@ impl Store {
     }
 
     /// Up to `limit` items of a range, in one call. At most 65,536 items and 64 MiB; [`Store::stream`] has no such bound.
-    pub async fn scan(&self, range: impl Into<KeyRange>, direction: Direction, limit: u32) -> Result<Vec<Item>> {
+    pub async fn scan(
+        &self,
+        range: impl Into<KeyRange>,
+        direction: Direction,
+        limit: u32,
+    ) -> Result<Vec<Item>> {
         let range = convert::range(range.into());
         let direction = convert::direction(direction);
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.store().call_scan(store, self.resource, &range, direction, limit).await;
-        Ok(call.leave(answer).await?.into_iter().map(convert::item).collect())
+        let answer = transactions
+            .store()
+            .call_scan(store, self.resource, &range, direction, limit)
+            .await;
+        Ok(call
+            .leave(answer)
+            .await?
+            .into_iter()
+            .map(convert::item)
+            .collect())
     }
 
     /// All items of a range, fetched in batches while they are consumed. Sees the transaction's writes as they are when a
@@ -155,7 +199,10 @@ impl Store {
         let direction = convert::direction(direction);
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.store().call_open_cursor(store, self.resource, &range, direction).await;
+        let answer = transactions
+            .store()
+            .call_open_cursor(store, self.resource, &range, direction)
+            .await;
         let cursor = call.leave(answer).await?;
         Ok(Scan::new(&self.core, cursor))
     }

@@ -62,12 +62,22 @@ where
         let answer = match body(transaction.lent()).await {
             Err(error) => Err(error),
             Ok(value) if core.is_ended() && !core.is_conflicted() => {
-                return Ok(Transacted { value, commit: None, retries });
+                return Ok(Transacted {
+                    value,
+                    commit: None,
+                    retries,
+                });
             }
             Ok(value) => core.commit().await.map(|commit| (value, commit)),
         };
         match answer {
-            Ok((value, commit)) => return Ok(Transacted { value, commit: Some(commit), retries }),
+            Ok((value, commit)) => {
+                return Ok(Transacted {
+                    value,
+                    commit: Some(commit),
+                    retries,
+                });
+            }
             Err(_) if core.is_conflicted() && retries + 1 < options.attempts_max => {
                 drop(transaction);
                 let pause = backoff(database.runtime.as_ref(), options, retries);
@@ -82,9 +92,11 @@ where
 
 /// The wait before another attempt: doubling, with full jitter in its upper half.
 pub(crate) fn backoff(runtime: &dyn Runtime, options: &TransactOptions, retries: u32) -> Duration {
-    let ceiling = options.backoff_base.saturating_mul(1 << retries.min(16)).min(options.backoff_max);
+    let ceiling = options
+        .backoff_base
+        .saturating_mul(1 << retries.min(16))
+        .min(options.backoff_max);
     let half = ceiling / 2;
     let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
     half + Duration::from_micros(runtime.random() % micros.max(1))
 }
-

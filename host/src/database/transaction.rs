@@ -29,7 +29,10 @@ impl Transaction {
     pub(super) async fn begin(database: &Arc<DatabaseCore>, isolation: Isolation) -> Result<Self> {
         let mut lease = database.lease().await?;
         let (store, transactions) = lease.parts();
-        let answer = transactions.transaction().call_begin(store, convert::isolation(isolation)).await;
+        let answer = transactions
+            .transaction()
+            .call_begin(store, convert::isolation(isolation))
+            .await;
         let core = TransactionCore::begin(database, lease, answer).await?;
         Ok(Self { core, owner: true })
     }
@@ -37,14 +40,20 @@ impl Transaction {
     pub(super) async fn begin_at(database: &Arc<DatabaseCore>, version: Version) -> Result<Self> {
         let mut lease = database.lease().await?;
         let (store, transactions) = lease.parts();
-        let answer = transactions.transaction().call_begin_at(store, version).await;
+        let answer = transactions
+            .transaction()
+            .call_begin_at(store, version)
+            .await;
         let core = TransactionCore::begin(database, lease, answer).await?;
         Ok(Self { core, owner: true })
     }
 
     /// The same transaction for the body of a `transact`: dropping it does not roll back.
     pub(super) fn lent(&self) -> Self {
-        Self { core: Arc::clone(&self.core), owner: false }
+        Self {
+            core: Arc::clone(&self.core),
+            owner: false,
+        }
     }
 
     pub(super) fn core(&self) -> &Arc<TransactionCore> {
@@ -63,7 +72,10 @@ impl Transaction {
     pub async fn create_store(&self, name: &str) -> Result<Store> {
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.transaction().call_create_store(store, self.core.resource(), name).await;
+        let answer = transactions
+            .transaction()
+            .call_create_store(store, self.core.resource(), name)
+            .await;
         let resource = call.leave(answer).await?;
         Ok(Store::new(&self.core, name, resource))
     }
@@ -79,7 +91,10 @@ impl Transaction {
         }
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.transaction().call_open_store(store, self.core.resource(), name).await;
+        let answer = transactions
+            .transaction()
+            .call_open_store(store, self.core.resource(), name)
+            .await;
         let resource = call.leave(answer).await?;
         Ok(Store::new(&self.core, name, resource))
     }
@@ -91,7 +106,10 @@ impl Transaction {
         }
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.transaction().call_open_or_create_store(store, self.core.resource(), name).await;
+        let answer = transactions
+            .transaction()
+            .call_open_or_create_store(store, self.core.resource(), name)
+            .await;
         let resource = call.leave(answer).await?;
         Ok(Store::new(&self.core, name, resource))
     }
@@ -104,7 +122,10 @@ impl Transaction {
         let mut call = self.core.enter().await?;
         self.core.forget_opened();
         let (store, transactions) = call.parts();
-        let answer = transactions.transaction().call_drop_store(store, self.core.resource(), name).await;
+        let answer = transactions
+            .transaction()
+            .call_drop_store(store, self.core.resource(), name)
+            .await;
         call.leave(answer).await
     }
 
@@ -112,15 +133,26 @@ impl Transaction {
     pub async fn stores(&self) -> Result<Vec<StoreInfo>> {
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.transaction().call_list_stores(store, self.core.resource()).await;
-        Ok(call.leave(answer).await?.into_iter().map(convert::store_info).collect())
+        let answer = transactions
+            .transaction()
+            .call_list_stores(store, self.core.resource())
+            .await;
+        Ok(call
+            .leave(answer)
+            .await?
+            .into_iter()
+            .map(convert::store_info)
+            .collect())
     }
 
     /// Marks a point to come back to. A name that is in use moves to the new point. At most 64.
     pub async fn savepoint(&self, name: &str) -> Result<()> {
         let mut call = self.core.enter().await?;
         let (store, transactions) = call.parts();
-        let answer = transactions.transaction().call_savepoint(store, self.core.resource(), name).await;
+        let answer = transactions
+            .transaction()
+            .call_savepoint(store, self.core.resource(), name)
+            .await;
         call.leave(answer).await
     }
 
@@ -133,7 +165,10 @@ impl Transaction {
         let mut call = self.core.enter().await?;
         self.core.forget_opened();
         let (store, transactions) = call.parts();
-        let answer = transactions.transaction().call_rollback_to(store, self.core.resource(), name).await;
+        let answer = transactions
+            .transaction()
+            .call_rollback_to(store, self.core.resource(), name)
+            .await;
         call.leave(answer).await
     }
 
