@@ -32,11 +32,12 @@
 //! Invariants, all checked by [`Page::parse`]:
 //! - a page holds the keys of `low <= key < high`; no high fence (flag bit 0) means +infinity; the low fence of the
 //!   leftmost page of a level is empty;
-//! - keys are stored without the prefix that the two fences share, and strictly ascend;
+//! - keys strictly ascend and are stored without the prefix that the low fence shares with the last key, which all keys
+//!   in between share, too (the last key and not the high fence: so the page at the right edge is as dense as any);
 //! - the first key of a branch is its low fence and stored empty, so child `i` covers `key(i)..key(i + 1)`;
 //! - level 0 is a leaf, a branch is one level above its children;
 //! - there is exactly one byte form of a given content: no gap, no slack, no unused bit;
-//! - only a leaf has deltas; a delta holds the changed cells, without the prefix of its base.
+//! - only a leaf has deltas; a delta holds the changed cells, without the prefix that the two fences of its base share.
 //!
 //! What it is not: a page knows nothing of parents, siblings, versions or how full it should be; that is the tree's.
 

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::format::{
     AT_CELLS, AT_FLAGS, AT_HIGH, AT_KIND, AT_LEVEL, AT_LOW, AT_PREFIX, CELL_INLINE, CELL_REFERENCE,
     CHECKSUM_BYTES, FLAG_UNBOUNDED, FOLLOWS_BYTES, HEAD_BYTES, HEADER_BYTES, KIND_DELTA, OFFSET_BYTES,
-    TAG_BYTES, TAG_LENGTH_BITS, TAG_LENGTH_MASK, head_of, slice, u8_at, u16_at, u64_at,
+    TAG_BYTES, TAG_LENGTH_BITS, TAG_LENGTH_MASK, common_prefix, head_of, slice, u8_at, u16_at, u64_at,
 };
 
 /// A key in two parts, as pages keep it: the shared prefix and the rest.
@@ -34,6 +34,15 @@ impl<'a> Key<'a> {
         let prefix = self.prefix.get(count..).unwrap_or_default();
         let rest = count.saturating_sub(self.prefix.len());
         Self { prefix, suffix: self.suffix.get(rest..).unwrap_or_default() }
+    }
+
+    /// How many of its leading bytes it shares with a key in one piece.
+    pub fn shared_with(&self, other: &[u8]) -> usize {
+        let shared = common_prefix(self.prefix, other);
+        if shared < self.prefix.len() {
+            return shared;
+        }
+        shared + common_prefix(self.suffix, other.get(shared..).unwrap_or_default())
     }
 
     /// Appends it to a buffer.
@@ -137,6 +146,11 @@ impl<'a> View<'a> {
     /// The prefix of all keys.
     pub(super) fn prefix(&self) -> &'a [u8] {
         slice(self.bytes, HEADER_BYTES, HEADER_BYTES + self.layout.prefix)
+    }
+
+    /// The low fence without the prefix.
+    pub(super) fn low_suffix(&self) -> &'a [u8] {
+        slice(self.bytes, HEADER_BYTES + self.layout.prefix, HEADER_BYTES + self.layout.low)
     }
 
     pub(super) fn offset(&self, slot: usize) -> usize {

@@ -62,7 +62,7 @@ impl<S: Source> Planner<'_, S> {
         let id = LogicalId::root(self.tree.store);
         let existing = root(&self.tree, self.source)?;
         let exists = existing.is_some();
-        let page = existing.unwrap_or_else(|| Builder::leaf(id, &[], None).finish());
+        let page = existing.unwrap_or_else(|| Builder::leaf(id, &[], None, None).finish());
         let Some(mut draft) = self.node(&page, writes)? else {
             return Ok(());
         };

@@ -31,7 +31,7 @@ pub(super) fn publish(tree: &Tree, draft: &Draft<'_>) -> NodeChange {
 fn delta(tree: &Tree, draft: &Draft<'_>, before: &Page, page: &Page) -> Option<Vec<u8>> {
     let weigh = |(key, cell): &(&[u8], _)| Weight::of(key.len(), cell);
     let weight = draft.changes.iter().map(weigh).fold(Weight::default(), Weight::plus);
-    let bytes = delta_bytes(weight, before.prefix().len());
+    let bytes = delta_bytes(before, weight);
     let small = bytes <= tree.page_bytes / DELTA_SHARE && bytes * SAVING_SHARE <= page.page_bytes();
     let room =
         before.deltas() < CHAIN_DELTAS_MAX && before.delta_bytes() + bytes < tree.page_bytes / CHAIN_SHARE;

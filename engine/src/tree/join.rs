@@ -119,11 +119,15 @@ impl<S: Source> Planner<'_, S> {
             Item::Draft(draft) => draft.high.as_deref(),
             Item::Same(_, page) => page.as_ref().and_then(Page::high_fence),
         };
-        let leaf = match right {
-            Item::Draft(draft) => draft.level == 0,
-            Item::Same(_, page) => page.as_ref().is_some_and(Page::is_leaf),
+        let (leaf, last) = match right {
+            Item::Draft(draft) => (draft.level == 0, draft.cells.last_key()),
+            Item::Same(_, Some(page)) => {
+                (page.is_leaf(), page.len().checked_sub(1).map(|last| page.key(last)))
+            }
+            Item::Same(_, None) => return false,
         };
-        let bytes = if leaf { weight.leaf_bytes(low, high) } else { weight.branch_bytes(low, high) };
+        let bytes =
+            if leaf { weight.leaf_bytes(low, high, last) } else { weight.branch_bytes(low, high, last) };
         bytes <= self.tree.page_bytes * JOINED_PERCENT_MAX / 100
     }
 

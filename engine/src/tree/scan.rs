@@ -127,7 +127,7 @@ pub(super) fn scan(
     let mut stack = vec![Frame::new(page, &bounds)];
     let mut leaves = 0;
     while let Some(frame) = stack.last_mut() {
-        let count = if leaves < 2 { 1 } else { leaves.min(AHEAD_NODES_MAX) };
+        let count = leaves.clamp(1, AHEAD_NODES_MAX);
         let Some(page) = frame.next(source, direction, count)? else {
             stack.pop();
             continue;

@@ -75,17 +75,17 @@ fn cuts(draft: &Draft<'_>, page_bytes: usize) -> Vec<(usize, Vec<u8>)> {
     cuts
 }
 
-/// An upper bound for the length of the fence before a slot.
+/// An upper bound for the length of the fence before a slot: no fence is longer than the key behind it.
 fn fence_bytes(draft: &Draft<'_>, slot: usize) -> usize {
     let high = draft.high.as_ref().map_or(0, Vec::len);
-    if slot < draft.cells.len() { draft.cells.key_bytes(slot) } else { high }
+    draft.cells.key(slot).map_or(high, |key| key.len())
 }
 
 /// Bytes of a part that begins at `low` and ends before a slot.
 fn part_bytes(draft: &Draft<'_>, weight: Weight, low: &[u8], end: usize) -> usize {
     if end < draft.cells.len() {
         let fence = draft.cells.fence_before(end);
-        return draft.cells.page_bytes(weight, low, Some(&fence));
+        return draft.cells.page_bytes(weight, low, Some(&fence), end);
     }
-    draft.cells.page_bytes(weight, low, draft.high.as_deref())
+    draft.cells.page_bytes(weight, low, draft.high.as_deref(), end)
 }

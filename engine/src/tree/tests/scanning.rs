@@ -82,7 +82,7 @@ fn a_short_scan_reads_one_path() {
     let depth = memory.inspect(&tree).depth;
     for direction in [Direction::Ascending, Direction::Descending] {
         memory.seen.clear();
-        collect(&mut memory, &tree, Bound::Unbounded, Bound::Unbounded, direction, 3);
+        collect(&mut memory, &tree, Bound::Unbounded, Bound::Unbounded, direction, 1);
         assert_eq!(memory.seen.len(), depth);
     }
 }

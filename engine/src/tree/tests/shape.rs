@@ -131,7 +131,7 @@ fn small_changes_of_large_leaves_become_deltas() {
     let (tree, mut memory) = filled(8192, 2_000);
     memory.puts = 0;
     for round in 0..5 {
-        let (key, value) = (number(100), format!("round {round}"));
+        let (key, value) = (number(100), format!("val-{round}"));
         let plan = tree.change(&mut memory, &[(&key, Write::Put(value.as_bytes()))]).unwrap();
         let is_delta = matches!(plan.nodes.as_slice(), [(_, NodeChange::Delta { .. })]);
         assert_eq!(is_delta, round < crate::limits::CHAIN_DELTAS_MAX);
