@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 /// Why `sop` ended. The numbers are part of its interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Exit {
     /// Done.
     Success = 0,

@@ -114,7 +114,7 @@ impl Arguments {
             write(console, &line)?;
             items += 1;
             if let Some(progress) = &progress
-                && items % PROGRESS_ITEMS == 0
+                && items.is_multiple_of(PROGRESS_ITEMS)
             {
                 progress.units(items, total);
                 progress.items(items);
