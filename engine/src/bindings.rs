@@ -1,6 +1,12 @@
 //! Generated bindings of `wit/engine`, world `engine`, and nothing else.
 
-#![allow(missing_docs, unsafe_code, clippy::all, clippy::pedantic, clippy::restriction)]
+#![allow(
+    missing_docs,
+    unsafe_code,
+    clippy::all,
+    clippy::pedantic,
+    clippy::restriction
+)]
 
 wit_bindgen::generate!({
     path: "../wit/engine",

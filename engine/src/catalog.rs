@@ -24,7 +24,10 @@ const VERSION: u8 = 1;
 const DROPPED: u8 = 0xFF;
 
 /// The tree of the catalog.
-pub const TREE: Tree = Tree { store: LogicalId::CATALOG, page_bytes: limits::PAGE_BYTES_DEFAULT };
+pub const TREE: Tree = Tree {
+    store: LogicalId::CATALOG,
+    page_bytes: limits::PAGE_BYTES_DEFAULT,
+};
 
 /// What the catalog says of one store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,29 +52,38 @@ impl Entry {
             Some((&VERSION, rest)) => {
                 let entry: Self = postcard::from_bytes(rest).map_err(|_| damaged())?;
                 let size = entry.page_bytes as usize;
-                let sane = (limits::PAGE_BYTES_MIN..=limits::PAGE_BYTES_MAX).contains(&size) && entry.id != 0;
+                let sane = (limits::PAGE_BYTES_MIN..=limits::PAGE_BYTES_MAX).contains(&size)
+                    && entry.id != 0;
                 if sane { Ok(entry) } else { Err(damaged()) }
             }
-            Some((version, _)) => {
-                Err(Error::Corrupt(format!("an entry of the catalog has the unknown format {version}")))
-            }
+            Some((version, _)) => Err(Error::Corrupt(format!(
+                "an entry of the catalog has the unknown format {version}"
+            ))),
             None => Err(damaged()),
         }
     }
 
     /// The tree of the store.
     pub const fn tree(&self) -> Tree {
-        Tree { store: self.id, page_bytes: self.page_bytes as usize }
+        Tree {
+            store: self.id,
+            page_bytes: self.page_bytes as usize,
+        }
     }
 }
 
 /// Checks a store name.
 pub fn check_name(name: &str) -> Result<()> {
     if name.is_empty() {
-        return Err(Error::Invalid("a store name is at least 1 byte long".to_owned()));
+        return Err(Error::Invalid(
+            "a store name is at least 1 byte long".to_owned(),
+        ));
     }
     if name.len() > limits::NAME_BYTES_MAX {
-        return Err(Error::limit("bytes of a store name", limits::NAME_BYTES_MAX));
+        return Err(Error::limit(
+            "bytes of a store name",
+            limits::NAME_BYTES_MAX,
+        ));
     }
     if name.contains('\0') {
         return Err(Error::Invalid("a store name has no NUL".to_owned()));
@@ -91,4 +103,5 @@ pub fn dropped_key(id: u64) -> [u8; 9] {
 /// The range of all names.
 pub const NAMES: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Unbounded, Bound::Excluded(&[DROPPED]));
 /// The range of all dropped stores.
-pub const DROPPED_STORES: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(&[DROPPED]), Bound::Unbounded);
+pub const DROPPED_STORES: (Bound<&[u8]>, Bound<&[u8]>) =
+    (Bound::Included(&[DROPPED]), Bound::Unbounded);

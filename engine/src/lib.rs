@@ -4,6 +4,8 @@ pub mod catalog;
 pub mod error;
 pub mod limits;
 pub mod maintenance;
+#[cfg(test)]
+mod memory;
 pub mod page;
 pub mod storage;
 pub mod store;

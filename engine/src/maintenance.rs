@@ -91,12 +91,27 @@ impl<S: Storage> Inspection<S> {
         let version = transaction.version()?;
         let point = engine.storage.now(Some(version))?;
         let view = View::new(Rc::clone(engine), point.version);
-        let catalog = Walk::new(StoreInfo { name: String::new(), id: LogicalId::CATALOG }, &catalog::TREE);
-        let mut inspection = Self { view, walks: vec![catalog], damages: Vec::new(), nodes: 0 };
+        let catalog = Walk::new(
+            StoreInfo {
+                name: String::new(),
+                id: LogicalId::CATALOG,
+            },
+            &catalog::TREE,
+        );
+        let mut inspection = Self {
+            view,
+            walks: vec![catalog],
+            damages: Vec::new(),
+            nodes: 0,
+        };
         match transaction.catalog_entries() {
-            Ok(entries) => inspection.walks.extend(entries.into_iter().map(|(name, entry)| {
-                Walk::new(StoreInfo { name, id: entry.id }, &entry.tree())
-            })),
+            Ok(entries) => {
+                inspection
+                    .walks
+                    .extend(entries.into_iter().map(|(name, entry)| {
+                        Walk::new(StoreInfo { name, id: entry.id }, &entry.tree())
+                    }))
+            }
             // The walk over the catalog itself will name what is damaged.
             Err(Error::Corrupt(message)) => {
                 inspection.damage(String::new(), LogicalId::root(LogicalId::CATALOG), message);
@@ -113,7 +128,12 @@ impl<S: Storage> Inspection<S> {
 
     /// Looks at up to this many more nodes and value blobs.
     pub fn step(&mut self, nodes_max: usize) -> Result<Progress> {
-        let Self { view, walks, damages, nodes } = self;
+        let Self {
+            view,
+            walks,
+            damages,
+            nodes,
+        } = self;
         if let Some(walk) = walks.iter_mut().rev().find(|walk| !walk.done) {
             let before = walk.looked_at();
             walk.step(view, nodes_max.max(1), damages)?;
@@ -123,7 +143,11 @@ impl<S: Storage> Inspection<S> {
         }
         damages.truncate(DAMAGES_MAX);
         let ahead = walks.iter().map(Walk::ahead).sum();
-        Ok(Progress { done: walks.iter().all(|walk| walk.done), nodes: *nodes, ahead })
+        Ok(Progress {
+            done: walks.iter().all(|walk| walk.done),
+            nodes: *nodes,
+            ahead,
+        })
     }
 
     /// What was seen so far, by store.
@@ -137,14 +161,22 @@ impl<S: Storage> Inspection<S> {
     }
 
     fn damage(&mut self, store: String, node: LogicalId, message: String) {
-        self.damages.push(Damage { store, node, message });
+        self.damages.push(Damage {
+            store,
+            node,
+            message,
+        });
     }
 }
 
 impl Walk {
     fn new(store: StoreInfo, tree: &Tree) -> Self {
         Self {
-            report: StoreReport { name: store.name, id: store.id, ..StoreReport::default() },
+            report: StoreReport {
+                name: store.name,
+                id: store.id,
+                ..StoreReport::default()
+            },
             tree: tree::Inspection::new(tree),
             values: Vec::new(),
             done: false,
@@ -156,7 +188,11 @@ impl Walk {
     }
 
     fn ahead(&self) -> u64 {
-        if self.done { 0 } else { (self.tree.ahead() + self.values.len()) as u64 }
+        if self.done {
+            0
+        } else {
+            (self.tree.ahead() + self.values.len()) as u64
+        }
     }
 
     fn current(&self) -> StoreReport {
@@ -204,8 +240,10 @@ impl Walk {
             self.report.values += 1;
             match view.values(&[id]) {
                 Ok(bodies) => {
-                    self.report.value_bytes +=
-                        bodies.iter().map(|body| body.as_slice().len() as u64).sum::<u64>();
+                    self.report.value_bytes += bodies
+                        .iter()
+                        .map(|body| body.as_slice().len() as u64)
+                        .sum::<u64>();
                 }
                 Err(Error::Corrupt(message)) => damages.push(self.describe(id, message)),
                 Err(error) => return Err(error),
@@ -222,16 +260,23 @@ impl Walk {
             return Ok(());
         }
         self.report.counted = view.counter(self.report.id)?.value;
-        if self.tree.damages.is_empty() && u64::try_from(self.report.counted) != Ok(self.tree.items) {
-            let message =
-                format!("the counter says {} items, the leaves have {}", self.report.counted, self.tree.items);
+        if self.tree.damages.is_empty() && u64::try_from(self.report.counted) != Ok(self.tree.items)
+        {
+            let message = format!(
+                "the counter says {} items, the leaves have {}",
+                self.report.counted, self.tree.items
+            );
             damages.push(self.describe(LogicalId::counter(self.report.id), message));
         }
         Ok(())
     }
 
     fn describe(&self, node: LogicalId, message: String) -> Damage {
-        Damage { store: self.report.name.clone(), node, message }
+        Damage {
+            store: self.report.name.clone(),
+            node,
+            message,
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! host
 
 pub mod blob;
+pub mod cache;
+pub mod commit;
+pub mod recovery;
+pub mod registry;
 pub mod capability;
 pub mod config;
 pub mod database;
@@ -9,6 +13,7 @@ pub mod error;
 pub mod limits;
 pub mod plugin;
 pub mod runtime;
+pub mod statistics;
 pub mod storage;
 
 pub use capability::{Grant, Grants, Mode};

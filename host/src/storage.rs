@@ -1,110 +1,299 @@
 //! The storage of one database, as the capability layer sees it: the two imports before grants and limits.
 //!
+//! ```text
+//!   now, resolve, counters ──► registry
+//!   get ─────────────────────► cache ──► blob store
+//!   commit, spill, relocate ─► committer ──► registry, blob store
+//! ```
+//!
 //! Data flows from here to the right only: cache and commit, then registry and blobs.
 
+mod relocation;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
 use bytes::Bytes;
+use futures::channel::oneshot;
 use sop_engine::storage::StorageError;
 use sop_engine::types::{
     CommitOutcome, Counter, Handle, LogicalId, Observation, PhysicalId, ReadPoint, TransactionId,
     TransactionOutcome, Version,
 };
 
-/// What a transaction does to one logical id, as it reaches the host.
-#[derive(Debug)]
-pub enum ChangeKind {
-    /// A new body.
-    Put(Bytes),
-    /// A new body that was written ahead.
-    PutSpilled(std::sync::Arc<Spilled>),
-    /// A body to append to the current chain.
-    Delta(Bytes),
-    /// Adds to an item counter.
-    Add(i64),
-    /// The logical id ends.
-    Remove,
+use crate::blob::BlobStore;
+use crate::blob::memory::MemoryBlobs;
+use crate::cache::Cache;
+pub use crate::commit::{Change, ChangeKind, CommitOptions, Pause, Spilled};
+use crate::commit::{Committer, Parts, Pending, Spills, Work};
+use crate::limits;
+pub use crate::registry::memory::HistoryOptions;
+use crate::registry::Registry;
+use crate::registry::memory::MemoryRegistry;
+use crate::runtime::Runtime;
+pub use crate::statistics::Statistics;
+use crate::statistics::Counts;
+
+/// How a storage behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct StorageOptions {
+    /// Bytes of the L1 cache.
+    pub cache_bytes: u64,
+    /// How much history is kept.
+    pub history: HistoryOptions,
+    /// How commits are grouped.
+    pub commit: CommitOptions,
+    /// Commits with changes are refused.
+    pub read_only: bool,
 }
 
-/// One change of a transaction.
-#[derive(Debug)]
-pub struct Change {
-    /// What is changed.
-    pub id: LogicalId,
-    /// How.
-    pub kind: ChangeKind,
+impl Default for StorageOptions {
+    fn default() -> Self {
+        Self {
+            cache_bytes: limits::CACHE_BYTES_DEFAULT,
+            history: HistoryOptions::default(),
+            commit: CommitOptions::default(),
+            read_only: false,
+        }
+    }
 }
 
-/// A body that was written ahead; abandoned when dropped before a commit consumed it.
+/// What a storage is put together from.
 #[derive(Debug)]
-pub struct Spilled {
-    /// Where it lies.
-    pub id: PhysicalId,
+pub struct StorageParts {
+    /// The handles.
+    pub registry: Arc<dyn Registry>,
+    /// The bodies.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Time, tasks and randomness.
+    pub runtime: Arc<dyn Runtime>,
+    /// The epoch in which it writes.
+    pub epoch: u32,
+    /// The period in which it begins to write.
+    pub period: u32,
+}
+
+#[derive(Debug)]
+struct Inner {
+    registry: Arc<dyn Registry>,
+    cache: Arc<Cache>,
+    committer: Arc<Committer>,
+    runtime: Arc<dyn Runtime>,
+    counts: Arc<Counts>,
+    spills: Arc<Spills>,
+    read_only: bool,
 }
 
 /// The storage of one open database. Cheap to share: everything is behind `Arc`.
-#[derive(Debug)]
-pub struct Storage {}
+#[derive(Clone, Debug)]
+pub struct Storage {
+    inner: Arc<Inner>,
+}
 
-#[expect(
-    unused_variables,
-    clippy::unused_async,
-    clippy::todo,
-    reason = "signatures before bodies"
-)]
 impl Storage {
+    /// An empty database that lasts as long as this process.
+    pub fn memory(options: StorageOptions, runtime: Arc<dyn Runtime>) -> Self {
+        let registry = Arc::new(MemoryRegistry::new(1, options.history, Arc::clone(&runtime)));
+        let blobs = Arc::new(MemoryBlobs::default());
+        Self::assemble(StorageParts { registry, blobs, runtime, epoch: 1, period: 1 }, options)
+    }
+
+    /// A storage over a registry and a blob store.
+    pub fn assemble(parts: StorageParts, options: StorageOptions) -> Self {
+        let StorageParts { registry, blobs, runtime, epoch, period } = parts;
+        let counts = Arc::new(Counts::default());
+        let cache = Arc::new(Cache::new(Arc::clone(&blobs), options.cache_bytes, Arc::clone(&counts)));
+        let parts = Parts {
+            registry: Arc::clone(&registry),
+            blobs,
+            cache: Arc::clone(&cache),
+            runtime: Arc::clone(&runtime),
+            counts: Arc::clone(&counts),
+        };
+        let committer = Arc::new(Committer::new(parts, epoch, period, options.commit));
+        let (spills, read_only) = (Arc::default(), options.read_only);
+        Self { inner: Arc::new(Inner { registry, cache, committer, runtime, counts, spills, read_only }) }
+    }
+
     /// Point A: a read point, registered until [`Storage::release`].
     pub async fn now(&self, at: Option<Version>) -> Result<ReadPoint, StorageError> {
-        todo!()
+        Counts::add(&self.inner.counts.nows, 1);
+        if self.inner.committer.fenced() {
+            return Err(StorageError::Fenced);
+        }
+        let now = self.inner.registry.now(at, Version::MAX).await?;
+        Ok(ReadPoint { version: now.version, publishing: now.publishing })
     }
+
     /// Ends one [`Storage::now`].
-    pub fn release(&self, at: Version) {}
+    pub fn release(&self, at: Version) {
+        self.inner.registry.release(at);
+    }
+
     /// Handles as of `at`, index-aligned.
-    pub async fn resolve(
-        &self,
-        ids: &[LogicalId],
-        at: Version,
-    ) -> Result<Vec<Option<Handle>>, StorageError> {
-        todo!()
+    pub async fn resolve(&self, ids: &[LogicalId], at: Version) -> Result<Vec<Option<Handle>>, StorageError> {
+        Counts::add(&self.inner.counts.resolves, 1);
+        match self.inner.registry.resolve_here(ids, at) {
+            Some(handles) => Ok(handles?),
+            None => Ok(self.inner.registry.resolve(ids, at).await?),
+        }
     }
+
     /// Item counters as of `at`, index-aligned.
-    pub async fn counters(
-        &self,
-        ids: &[LogicalId],
-        at: Version,
-    ) -> Result<Vec<Counter>, StorageError> {
-        todo!()
+    pub async fn counters(&self, ids: &[LogicalId], at: Version) -> Result<Vec<Counter>, StorageError> {
+        Ok(self.inner.registry.counters(ids, at).await?)
     }
+
     /// Fresh ids of a store.
     pub fn allocate(&self, store: u64, count: u32) -> Vec<LogicalId> {
-        todo!()
+        (0..count).map(|_| LogicalId::new(store, self.random_above(LogicalId::ROOT))).collect()
     }
+
     /// A fresh store id.
     pub fn allocate_store(&self) -> u64 {
-        todo!()
+        self.random_above(LogicalId::CATALOG)
     }
+
+    fn random_above(&self, reserved: u64) -> u64 {
+        loop {
+            let random = self.inner.runtime.random();
+            if random > reserved {
+                return random;
+            }
+        }
+    }
+
     /// A fresh commit id.
     pub fn transaction_id(&self) -> TransactionId {
-        todo!()
+        TransactionId { high: self.inner.runtime.random(), low: self.inner.runtime.random() }
     }
+
     /// Point B. Goes on in a task of its own when the caller is dropped; then its outcome can be asked.
     pub async fn commit(
         &self,
         id: TransactionId,
-        observed: Vec<Observation>,
+        mut observed: Vec<Observation>,
         changes: Vec<Change>,
         attempt: u32,
     ) -> Result<CommitOutcome, StorageError> {
-        todo!()
+        if attempt > 0 {
+            Counts::add(&self.inner.counts.revalidations, 1);
+        }
+        check_changes(&observed, &changes)?;
+        observed.sort_unstable();
+        observed.dedup();
+        if changes.is_empty() {
+            return self.inner.committer.validate(id, observed, attempt).await;
+        }
+        self.submit(id, observed, Work::Changes(changes), attempt).await
     }
+
+    async fn submit(
+        &self,
+        id: TransactionId,
+        observed: Vec<Observation>,
+        work: Work,
+        attempt: u32,
+    ) -> Result<CommitOutcome, StorageError> {
+        self.check_writable()?;
+        let since = self.inner.runtime.elapsed();
+        let (answer, receiver) = oneshot::channel();
+        self.inner.committer.submit(Pending { id, observed, work, attempt, since, answer })?;
+        // The worker answers every commit; if the process tears it down before, nobody knows how far it came.
+        receiver.await.unwrap_or(Err(StorageError::UnknownOutcome(id)))
+    }
+
+    fn check_writable(&self) -> Result<(), StorageError> {
+        if self.inner.read_only {
+            return Err(StorageError::Denied("the database is open for reading only".to_owned()));
+        }
+        self.inner.committer.check_open()
+    }
+
     /// What became of a commit.
     pub async fn outcome(&self, id: TransactionId) -> Result<TransactionOutcome, StorageError> {
-        todo!()
+        self.inner.committer.outcome(id).await
     }
+
     /// Verified bodies, index-aligned, through the L1 cache.
     pub async fn get(&self, ids: &[PhysicalId]) -> Result<Vec<Bytes>, StorageError> {
-        todo!()
+        self.inner.cache.get(ids).await
     }
+
     /// Writes a body ahead of its commit.
     pub async fn spill(&self, id: LogicalId, body: Bytes) -> Result<Spilled, StorageError> {
-        todo!()
+        self.check_writable()?;
+        check_bytes(body.len())?;
+        let writing = self.inner.spills.begin();
+        let place = self.inner.committer.write_ahead(id, &body).await?;
+        let spilled = writing.register(place, id);
+        self.inner.cache.fill(place, body).await;
+        Ok(spilled)
+    }
+
+    /// The bodies written ahead that no handle names yet: a collector keeps them. `None` = one is being written at this
+    /// moment, so where it will lie is not known.
+    pub fn spills(&self) -> Option<Vec<(PhysicalId, LogicalId)>> {
+        self.inner.spills.list()
+    }
+
+    /// Waits until no group of commits is under way, and lets none begin until the pause is dropped.
+    pub async fn pause(&self) -> Pause {
+        self.inner.committer.pause().await
+    }
+
+    /// Segments from now on belong to this period. Call it during a pause.
+    pub fn set_period(&self, period: u32) {
+        self.inner.committer.set_period(period);
+    }
+
+    /// Resolves reservations past their deadline, so that they do not hold the low-water mark back.
+    pub async fn resolve_overdue(&self) -> Result<(), StorageError> {
+        self.inner.committer.resolve_overdue().await
+    }
+
+    /// What the storage counted so far.
+    pub fn statistics(&self) -> Statistics {
+        self.inner.counts.read()
+    }
+}
+
+fn check_bytes(bytes: usize) -> Result<(), StorageError> {
+    if bytes > limits::SEGMENT_BYTES_MAX {
+        let name = "bytes of bodies in one commit that were not written ahead".to_owned();
+        return Err(StorageError::Limit(name, limits::SEGMENT_BYTES_MAX as u64));
+    }
+    Ok(())
+}
+
+/// Refuses what breaks the contract, before anything is sent.
+fn check_changes(observed: &[Observation], changes: &[Change]) -> Result<(), StorageError> {
+    let ids_max = limits::TRANSACTION_IDS_MAX;
+    if observed.len() > ids_max || changes.len() > ids_max {
+        return Err(StorageError::Limit("ids observed or changed by one commit".to_owned(), ids_max as u64));
+    }
+    let mut bytes = 0_usize;
+    for change in changes {
+        let counter = change.id.node == LogicalId::COUNTER;
+        let fits = match &change.kind {
+            ChangeKind::Add(_) => counter,
+            ChangeKind::Remove => true,
+            ChangeKind::PutSpilled(spilled) => !counter && spilled.owner == change.id,
+            ChangeKind::Put(body) | ChangeKind::Delta(body) => {
+                bytes = bytes.saturating_add(body.len());
+                !counter
+            }
+        };
+        if !fits {
+            return Err(StorageError::Invalid(format!("{} cannot be changed in this way", change.id)));
+        }
+    }
+    check_bytes(bytes)?;
+    let mut ids: Vec<_> = changes.iter().map(|change| change.id).collect();
+    ids.sort_unstable();
+    match ids.windows(2).find(|pair| pair.first() == pair.last()) {
+        Some(pair) => Err(StorageError::Invalid(format!("{:?} is changed twice in one commit", pair.first()))),
+        None => Ok(()),
     }
 }

@@ -13,12 +13,18 @@ const ABSENT: u64 = 1 << 63;
 pub(super) fn error(error: Error) -> wire::Error {
     match error {
         Error::Conflict(keys) => wire::Error::Conflict(
-            keys.into_iter().map(|key| wire::ConflictingKey { store: key.store, key: key.key }).collect(),
+            keys.into_iter()
+                .map(|key| wire::ConflictingKey {
+                    store: key.store,
+                    key: key.key,
+                })
+                .collect(),
         ),
         Error::Unavailable(message) => wire::Error::Unavailable(message),
-        Error::UnknownOutcome(id) => {
-            wire::Error::UnknownOutcome(wire::TransactionId { high: id.high, low: id.low })
-        }
+        Error::UnknownOutcome(id) => wire::Error::UnknownOutcome(wire::TransactionId {
+            high: id.high,
+            low: id.low,
+        }),
         Error::Corrupt(message) => wire::Error::Corrupt(message),
         Error::Denied(message) => wire::Error::Denied(message),
         Error::Limit { name, maximum } => wire::Error::Limit(wire::LimitExceeded { name, maximum }),
@@ -41,7 +47,10 @@ fn bound(bound: &wire::Bound) -> Bound<&[u8]> {
 }
 
 pub(super) fn range(range: &wire::Range) -> Range<'_> {
-    Range { lower: bound(&range.lower), upper: bound(&range.upper) }
+    Range {
+        lower: bound(&range.lower),
+        upper: bound(&range.upper),
+    }
 }
 
 pub(super) const fn direction(direction: wire::Direction) -> Direction {
@@ -52,7 +61,10 @@ pub(super) const fn direction(direction: wire::Direction) -> Direction {
 }
 
 pub(super) fn items(items: Items) -> Vec<wire::Item> {
-    items.into_pairs().map(|(key, value)| wire::Item { key, value }).collect()
+    items
+        .into_pairs()
+        .map(|(key, value)| wire::Item { key, value })
+        .collect()
 }
 
 /// Builds the packed form: strings back to back in little-endian words.
@@ -83,7 +95,8 @@ impl Packer {
             string = rest;
         }
         let (words, rest) = string.as_chunks::<8>();
-        self.words.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
+        self.words
+            .extend(words.iter().map(|word| u64::from_le_bytes(*word)));
         self.tail = [0; 8];
         for (place, byte) in self.tail.iter_mut().zip(rest) {
             *place = *byte;
@@ -97,7 +110,10 @@ impl Packer {
             }
             self.words.push(u64::from_le_bytes(self.tail));
         }
-        wire::Packed { ends: self.ends, words: self.words }
+        wire::Packed {
+            ends: self.ends,
+            words: self.words,
+        }
     }
 }
 
@@ -124,7 +140,11 @@ pub(super) fn packed_values(values: &[Option<Found>]) -> wire::Packed {
 /// The strings of a packed block: one buffer and the end of each string.
 pub(super) fn unpack(packed: &wire::Packed) -> Result<(Vec<u8>, Vec<usize>), Error> {
     let malformed = || Error::Invalid("a packed list is malformed".to_owned());
-    let bytes: Vec<u8> = packed.words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let bytes: Vec<u8> = packed
+        .words
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .collect();
     let mut ends = Vec::with_capacity(packed.ends.len());
     let mut before = 0;
     for end in &packed.ends {
@@ -139,9 +159,16 @@ pub(super) fn unpack(packed: &wire::Packed) -> Result<(Vec<u8>, Vec<usize>), Err
 }
 
 /// The strings between the ends.
-pub(super) fn strings<'a>(bytes: &'a [u8], ends: &'a [usize]) -> impl ExactSizeIterator<Item = &'a [u8]> {
+pub(super) fn strings<'a>(
+    bytes: &'a [u8],
+    ends: &'a [usize],
+) -> impl ExactSizeIterator<Item = &'a [u8]> {
     ends.iter().enumerate().map(|(index, end)| {
-        let start = index.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+        let start = index
+            .checked_sub(1)
+            .and_then(|before| ends.get(before))
+            .copied()
+            .unwrap_or(0);
         bytes.get(start..*end).unwrap_or_default()
     })
 }

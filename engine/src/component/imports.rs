@@ -3,8 +3,8 @@
 use crate::bindings::sop::storage::{blobs, registry, types as wire};
 use crate::storage::{Storage, StorageError};
 use crate::types::{
-    Access, Change, ChangeKind, CommitOutcome, Counter, Handle, LogicalId, Observation, PhysicalId, ReadPoint,
-    TransactionId, TransactionOutcome, Version,
+    Access, Change, ChangeKind, CommitOutcome, Counter, Handle, LogicalId, Observation, PhysicalId,
+    ReadPoint, TransactionId, TransactionOutcome, Version,
 };
 
 /// The host's imports.
@@ -16,8 +16,13 @@ impl Storage for Imports {
 
     fn now(&self, at: Option<Version>) -> Result<ReadPoint, StorageError> {
         let point = registry::now(at).map_err(error)?;
-        let publishing = point.publishing.map(|ids| ids.into_iter().map(logical).collect());
-        Ok(ReadPoint { version: point.version, publishing })
+        let publishing = point
+            .publishing
+            .map(|ids| ids.into_iter().map(logical).collect());
+        Ok(ReadPoint {
+            version: point.version,
+            publishing,
+        })
     }
 
     fn release(&self, at: Version) {
@@ -31,7 +36,13 @@ impl Storage for Imports {
 
     fn counters(&self, ids: &[LogicalId], at: Version) -> Result<Vec<Counter>, StorageError> {
         let counters = registry::counters(&wire_ids(ids), at).map_err(error)?;
-        Ok(counters.into_iter().map(|found| Counter { value: found.value, version: found.version }).collect())
+        Ok(counters
+            .into_iter()
+            .map(|found| Counter {
+                value: found.value,
+                version: found.version,
+            })
+            .collect())
     }
 
     fn allocate(&self, store: u64, count: u32) -> Result<Vec<LogicalId>, StorageError> {
@@ -60,27 +71,42 @@ impl Storage for Imports {
     ) -> Result<CommitOutcome, StorageError> {
         let observed: Vec<_> = observed
             .iter()
-            .map(|seen| registry::Observation { id: wire_id(seen.id), version: seen.version })
+            .map(|seen| registry::Observation {
+                id: wire_id(seen.id),
+                version: seen.version,
+            })
             .collect();
         let changes: Vec<_> = changes
             .iter()
-            .map(|change| registry::Change { id: wire_id(change.id), kind: kind(&change.kind) })
+            .map(|change| registry::Change {
+                id: wire_id(change.id),
+                kind: kind(&change.kind),
+            })
             .collect();
         match registry::commit(&observed, &changes, attempt).map_err(error)? {
-            registry::CommitOutcome::Conflict(ids) => {
-                Ok(CommitOutcome::Conflict(ids.into_iter().map(logical).collect()))
-            }
+            registry::CommitOutcome::Conflict(ids) => Ok(CommitOutcome::Conflict(
+                ids.into_iter().map(logical).collect(),
+            )),
             registry::CommitOutcome::Committed(done) => {
-                let handles = done.handles.into_iter().map(|found| found.map(handle)).collect();
+                let handles = done
+                    .handles
+                    .into_iter()
+                    .map(|found| found.map(handle))
+                    .collect();
                 Ok(CommitOutcome::Committed(done.version, handles))
             }
         }
     }
 
     fn outcome(&self, id: TransactionId) -> Result<TransactionOutcome, StorageError> {
-        let id = wire::TransactionId { high: id.high, low: id.low };
+        let id = wire::TransactionId {
+            high: id.high,
+            low: id.low,
+        };
         Ok(match registry::outcome(id).map_err(error)? {
-            registry::TransactionOutcome::Committed(version) => TransactionOutcome::Committed(version),
+            registry::TransactionOutcome::Committed(version) => {
+                TransactionOutcome::Committed(version)
+            }
             registry::TransactionOutcome::Aborted => TransactionOutcome::Aborted,
             registry::TransactionOutcome::Undecided => TransactionOutcome::Undecided,
             registry::TransactionOutcome::Unknown => TransactionOutcome::Unknown,
@@ -114,9 +140,10 @@ fn kind<'a>(kind: &ChangeKind<'a, blobs::Spilled>) -> registry::ChangeKind<'a> {
 fn error(error: wire::Error) -> StorageError {
     match error {
         wire::Error::Unavailable(message) => StorageError::Unavailable(message),
-        wire::Error::UnknownOutcome(id) => {
-            StorageError::UnknownOutcome(TransactionId { high: id.high, low: id.low })
-        }
+        wire::Error::UnknownOutcome(id) => StorageError::UnknownOutcome(TransactionId {
+            high: id.high,
+            low: id.low,
+        }),
         wire::Error::Corrupt(message) => StorageError::Corrupt(message),
         wire::Error::Missing(id) => StorageError::Missing(physical(id)),
         wire::Error::Denied(message) => StorageError::Denied(message),
@@ -128,7 +155,10 @@ fn error(error: wire::Error) -> StorageError {
 }
 
 fn handle(handle: wire::Handle) -> Handle {
-    Handle { version: handle.version, chain: handle.chain.into_iter().map(physical).collect() }
+    Handle {
+        version: handle.version,
+        chain: handle.chain.into_iter().map(physical).collect(),
+    }
 }
 
 fn wire_ids(ids: &[LogicalId]) -> Vec<wire::LogicalId> {
@@ -136,7 +166,10 @@ fn wire_ids(ids: &[LogicalId]) -> Vec<wire::LogicalId> {
 }
 
 const fn wire_id(id: LogicalId) -> wire::LogicalId {
-    wire::LogicalId { store: id.store, node: id.node }
+    wire::LogicalId {
+        store: id.store,
+        node: id.node,
+    }
 }
 
 const fn logical(id: wire::LogicalId) -> LogicalId {
@@ -145,9 +178,18 @@ const fn logical(id: wire::LogicalId) -> LogicalId {
 
 const fn wire_physical(id: &PhysicalId) -> wire::PhysicalId {
     let (segment_high, segment_low) = id.segment;
-    wire::PhysicalId { segment_high, segment_low, offset: id.offset, length: id.length }
+    wire::PhysicalId {
+        segment_high,
+        segment_low,
+        offset: id.offset,
+        length: id.length,
+    }
 }
 
 const fn physical(id: wire::PhysicalId) -> PhysicalId {
-    PhysicalId { segment: (id.segment_high, id.segment_low), offset: id.offset, length: id.length }
+    PhysicalId {
+        segment: (id.segment_high, id.segment_low),
+        offset: id.offset,
+        length: id.length,
+    }
 }

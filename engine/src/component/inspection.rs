@@ -33,8 +33,16 @@ impl wire::GuestInspection for Inspection {
     }
 
     fn step(&self, nodes_max: u32) -> Result<wire::Progress, WireError> {
-        let progress = self.0.borrow_mut().step(nodes_max as usize).map_err(convert::error)?;
-        Ok(wire::Progress { done: progress.done, nodes: progress.nodes, ahead: progress.ahead })
+        let progress = self
+            .0
+            .borrow_mut()
+            .step(nodes_max as usize)
+            .map_err(convert::error)?;
+        Ok(wire::Progress {
+            done: progress.done,
+            nodes: progress.nodes,
+            ahead: progress.ahead,
+        })
     }
 
     fn version(&self) -> u64 {

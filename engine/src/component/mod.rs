@@ -25,7 +25,10 @@ fn engine() -> Rc<Engine<Imports>> {
 /// The type that carries the exports.
 struct Component;
 
-#[allow(unsafe_code, reason = "generated: the exported functions of the component")]
+#[allow(
+    unsafe_code,
+    reason = "generated: the exported functions of the component"
+)]
 mod exports {
     use super::Component;
     use crate::bindings;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::{Component, convert, engine, imports::Imports};
 use crate::bindings::exports::sop::engine::transactions as wire;
-use crate::bindings::exports::sop::engine::types as types;
+use crate::bindings::exports::sop::engine::types;
 use crate::error::Error;
 use crate::limits;
 use crate::storage::Storage;
@@ -51,25 +51,41 @@ impl wire::Guest for Component {
     type Cursor = Cursor;
 
     fn outcome(id: types::TransactionId) -> Result<types::TransactionOutcome> {
-        let outcome = engine().storage.outcome(TransactionId { high: id.high, low: id.low });
-        Ok(match outcome.map_err(|error| convert::error(error.into()))? {
-            TransactionOutcome::Committed(version) => types::TransactionOutcome::Committed(version),
-            TransactionOutcome::Aborted => types::TransactionOutcome::Aborted,
-            TransactionOutcome::Undecided => types::TransactionOutcome::Undecided,
-            TransactionOutcome::Unknown => types::TransactionOutcome::Unknown,
-        })
+        let outcome = engine().storage.outcome(TransactionId {
+            high: id.high,
+            low: id.low,
+        });
+        Ok(
+            match outcome.map_err(|error| convert::error(error.into()))? {
+                TransactionOutcome::Committed(version) => {
+                    types::TransactionOutcome::Committed(version)
+                }
+                TransactionOutcome::Aborted => types::TransactionOutcome::Aborted,
+                TransactionOutcome::Undecided => types::TransactionOutcome::Undecided,
+                TransactionOutcome::Unknown => types::TransactionOutcome::Unknown,
+            },
+        )
     }
 }
 
 impl Transaction {
-    fn new(begun: crate::error::Result<transaction::Transaction<Imports>>) -> Result<wire::Transaction> {
+    fn new(
+        begun: crate::error::Result<transaction::Transaction<Imports>>,
+    ) -> Result<wire::Transaction> {
         let shared = Rc::new(RefCell::new(begun.map_err(convert::error)?));
-        Ok(wire::Transaction::new(Self { shared, cursors: Rc::default() }))
+        Ok(wire::Transaction::new(Self {
+            shared,
+            cursors: Rc::default(),
+        }))
     }
 
     fn store(&self, id: crate::error::Result<u64>) -> Result<wire::Store> {
         let id = id.map_err(convert::error)?;
-        let store = Store { shared: Rc::clone(&self.shared), cursors: Rc::clone(&self.cursors), id };
+        let store = Store {
+            shared: Rc::clone(&self.shared),
+            cursors: Rc::clone(&self.cursors),
+            id,
+        };
         Ok(wire::Store::new(store))
     }
 }
@@ -111,25 +127,47 @@ impl wire::GuestTransaction for Transaction {
     }
 
     fn drop_store(&self, name: String) -> Result<()> {
-        self.shared.borrow_mut().drop_store(&name).map_err(convert::error)
+        self.shared
+            .borrow_mut()
+            .drop_store(&name)
+            .map_err(convert::error)
     }
 
     fn list_stores(&self) -> Result<Vec<types::StoreInfo>> {
-        let stores = self.shared.borrow_mut().list_stores().map_err(convert::error)?;
-        Ok(stores.into_iter().map(|store| types::StoreInfo { name: store.name, id: store.id }).collect())
+        let stores = self
+            .shared
+            .borrow_mut()
+            .list_stores()
+            .map_err(convert::error)?;
+        Ok(stores
+            .into_iter()
+            .map(|store| types::StoreInfo {
+                name: store.name,
+                id: store.id,
+            })
+            .collect())
     }
 
     fn savepoint(&self, name: String) -> Result<()> {
-        self.shared.borrow_mut().savepoint(&name).map_err(convert::error)
+        self.shared
+            .borrow_mut()
+            .savepoint(&name)
+            .map_err(convert::error)
     }
 
     fn rollback_to(&self, name: String) -> Result<()> {
-        self.shared.borrow_mut().rollback_to(&name).map_err(convert::error)
+        self.shared
+            .borrow_mut()
+            .rollback_to(&name)
+            .map_err(convert::error)
     }
 
     fn commit(&self) -> Result<types::CommitInfo> {
         let info = self.shared.borrow_mut().commit().map_err(convert::error)?;
-        Ok(types::CommitInfo { version: info.version, revalidations: info.revalidations })
+        Ok(types::CommitInfo {
+            version: info.version,
+            revalidations: info.revalidations,
+        })
     }
 
     fn rollback(&self) -> Result<()> {
@@ -146,12 +184,20 @@ impl Store {
     }
 
     fn edge(&self, direction: crate::tree::Direction) -> Result<Option<types::Item>> {
-        let everything = Range { lower: Bound::Unbounded, upper: Bound::Unbounded };
+        let everything = Range {
+            lower: Bound::Unbounded,
+            upper: Bound::Unbounded,
+        };
         let items = self.with(|transaction, id| transaction.scan(id, everything, direction, 1))?;
         Ok(convert::items(items).pop())
     }
 
-    fn scan_items(&self, range: &types::Range, direction: types::Direction, limit: u32) -> Result<Items> {
+    fn scan_items(
+        &self,
+        range: &types::Range,
+        direction: types::Direction,
+        limit: u32,
+    ) -> Result<Items> {
         let direction = convert::direction(direction);
         self.with(|transaction, id| {
             transaction.scan(id, convert::range(range), direction, limit as usize)
@@ -166,8 +212,12 @@ impl wire::GuestStore for Store {
     }
 
     fn get_many(&self, keys: Vec<Vec<u8>>) -> Result<Vec<Option<Vec<u8>>>> {
-        let found = self.with(|transaction, id| transaction.get_many(id, keys.iter().map(Vec::as_slice)))?;
-        Ok(found.into_iter().map(|value| value.map(transaction::Found::into_vec)).collect())
+        let found =
+            self.with(|transaction, id| transaction.get_many(id, keys.iter().map(Vec::as_slice)))?;
+        Ok(found
+            .into_iter()
+            .map(|value| value.map(transaction::Found::into_vec))
+            .collect())
     }
 
     fn get_many_packed(&self, keys: types::Packed) -> Result<types::Packed> {
@@ -191,10 +241,15 @@ impl wire::GuestStore for Store {
 
     fn put_many(&self, items: Vec<types::Item>) -> Result<()> {
         if items.len() > limits::BATCH_ITEMS_MAX {
-            return Err(convert::error(Error::limit("items of a put-many", limits::BATCH_ITEMS_MAX)));
+            return Err(convert::error(Error::limit(
+                "items of a put-many",
+                limits::BATCH_ITEMS_MAX,
+            )));
         }
         self.with(|transaction, id| {
-            items.iter().try_for_each(|item| transaction.put(id, &item.key, &item.value))
+            items
+                .iter()
+                .try_for_each(|item| transaction.put(id, &item.key, &item.value))
         })
     }
 
@@ -222,19 +277,38 @@ impl wire::GuestStore for Store {
         self.edge(crate::tree::Direction::Descending)
     }
 
-    fn scan(&self, range: types::Range, direction: types::Direction, limit: u32) -> Result<Vec<types::Item>> {
-        self.scan_items(&range, direction, limit).map(convert::items)
+    fn scan(
+        &self,
+        range: types::Range,
+        direction: types::Direction,
+        limit: u32,
+    ) -> Result<Vec<types::Item>> {
+        self.scan_items(&range, direction, limit)
+            .map(convert::items)
     }
 
-    fn scan_packed(&self, range: types::Range, direction: types::Direction, limit: u32) -> Result<types::Packed> {
-        self.scan_items(&range, direction, limit).map(|items| convert::packed_items(&items))
+    fn scan_packed(
+        &self,
+        range: types::Range,
+        direction: types::Direction,
+        limit: u32,
+    ) -> Result<types::Packed> {
+        self.scan_items(&range, direction, limit)
+            .map(|items| convert::packed_items(&items))
     }
 
-    fn open_cursor(&self, range: types::Range, direction: types::Direction) -> Result<wire::Cursor> {
+    fn open_cursor(
+        &self,
+        range: types::Range,
+        direction: types::Direction,
+    ) -> Result<wire::Cursor> {
         // Opening fails as a first read would, so that the error comes where its cause is.
         self.with(|transaction, id| transaction.check_readable(id))?;
         if self.cursors.get() >= limits::CURSORS_MAX {
-            return Err(convert::error(Error::limit("open cursors of a transaction", limits::CURSORS_MAX)));
+            return Err(convert::error(Error::limit(
+                "open cursors of a transaction",
+                limits::CURSORS_MAX,
+            )));
         }
         self.cursors.set(self.cursors.get() + 1);
         Ok(wire::Cursor::new(Cursor {
@@ -253,7 +327,12 @@ impl Cursor {
         let items = self
             .shared
             .borrow_mut()
-            .scan_batch(self.store, convert::range(&range), self.direction, max as usize)
+            .scan_batch(
+                self.store,
+                convert::range(&range),
+                self.direction,
+                max as usize,
+            )
             .map_err(convert::error)?;
         if let Some(key) = items.last_key() {
             let passed = types::Bound::Excluded(key.to_vec());

@@ -2,12 +2,13 @@
 
 use super::error::PageError;
 use super::format::{
-    AT_FLAGS, AT_NODE, AT_STORE, AT_VERSION, CELL_INLINE, CELL_REFERENCE, CELL_REMOVED, CHECKSUM_BYTES,
-    FLAG_UNBOUNDED, FOLLOWS_BYTES, HEADER_BYTES, KIND_BRANCH, KIND_DELTA, KIND_LEAF, MAGIC, PAGE_LENGTH_MAX,
-    REFERENCE_BYTES, SLOT_BYTES, TAG_BYTES, TAG_LENGTH_BITS, TAG_LENGTH_MASK, VERSION, checksum_in,
-    checksum_of, common_prefix, head_of, u8_at, u16_at, u64_at,
+    AT_FLAGS, AT_NODE, AT_STORE, AT_VERSION, CELL_INLINE, CELL_REFERENCE, CELL_REMOVED,
+    CHECKSUM_BYTES, FLAG_UNBOUNDED, FOLLOWS_BYTES, HEADER_BYTES, KIND_BRANCH, KIND_DELTA,
+    KIND_LEAF, MAGIC, PAGE_LENGTH_MAX, REFERENCE_BYTES, SLOT_BYTES, TAG_BYTES, TAG_LENGTH_BITS,
+    TAG_LENGTH_MASK, VERSION, checksum_in, checksum_of, common_prefix, head_of, u8_at, u16_at,
+    u64_at,
 };
-use super::view::{Layout, View};
+use super::view::{Key, Layout, View};
 use crate::limits::{DEPTH_MAX, KEY_BYTES_MAX};
 use crate::types::LogicalId;
 
@@ -45,6 +46,7 @@ pub(super) fn check_base(id: LogicalId, bytes: &[u8]) -> Result<Layout, PageErro
     check_fences(&view)?;
     check_cells(&view)?;
     check_range(&view)?;
+    check_prefix(&view)?;
     Ok(layout)
 }
 
@@ -94,16 +96,14 @@ fn check_layout(id: LogicalId, bytes: &[u8]) -> Result<View<'_>, PageError> {
 
 fn check_fences(view: &View<'_>) -> Result<(), PageError> {
     let layout = view.layout;
-    if layout.low > KEY_BYTES_MAX || layout.high > KEY_BYTES_MAX {
+    let ascending = match view.high() {
+        None => layout.high == 0,
+        Some(high) => view.low() < high,
+    };
+    if !ascending || layout.low > KEY_BYTES_MAX || layout.high > KEY_BYTES_MAX {
         return Err(PageError::Fences);
     }
-    let prefix = match view.high() {
-        None if layout.high != 0 => return Err(PageError::Fences),
-        None => 0,
-        Some(high) if view.low() >= high => return Err(PageError::Fences),
-        Some(high) => common_prefix(view.low(), high),
-    };
-    if layout.prefix != prefix {
+    if layout.prefix > layout.low {
         return Err(PageError::Prefix);
     }
     Ok(())
@@ -134,7 +134,11 @@ fn check_cells(view: &View<'_>) -> Result<(), PageError> {
         expected = end;
     }
     // Without cells nothing else says that no byte follows the directory.
-    if expected == layout.end { Ok(()) } else { Err(PageError::Offset(layout.cells)) }
+    if expected == layout.end {
+        Ok(())
+    } else {
+        Err(PageError::Offset(layout.cells))
+    }
 }
 
 fn check_cell(view: &View<'_>, slot: usize, start: usize, end: usize) -> Result<(), PageError> {
@@ -147,7 +151,9 @@ fn check_cell(view: &View<'_>, slot: usize, start: usize, end: usize) -> Result<
     match cell {
         CELL_INLINE if kind != KIND_BRANCH => Ok(()),
         CELL_REFERENCE if end - payload != REFERENCE_BYTES => Err(PageError::Cell(slot)),
-        CELL_REFERENCE if u64_at(view.bytes, payload) <= LogicalId::ROOT => Err(PageError::Reference(slot)),
+        CELL_REFERENCE if u64_at(view.bytes, payload) <= LogicalId::ROOT => {
+            Err(PageError::Reference(slot))
+        }
         CELL_REFERENCE => Ok(()),
         CELL_REMOVED if kind == KIND_DELTA && payload == end => Ok(()),
         CELL_REMOVED if kind == KIND_DELTA => Err(PageError::Cell(slot)),
@@ -158,9 +164,6 @@ fn check_cell(view: &View<'_>, slot: usize, start: usize, end: usize) -> Result<
 /// Keys within the fences. Order is known by now, so the outermost keys speak for all.
 fn check_range(view: &View<'_>) -> Result<(), PageError> {
     let layout = view.layout;
-    // A suffix compares like its key: low and high share the prefix that all keys are stored without.
-    let low = view.low().get(layout.prefix..).unwrap_or_default();
-    let high = view.high().map(|high| high.get(layout.prefix..).unwrap_or_default());
     let mut first = 0;
     if layout.kind == KIND_BRANCH {
         if layout.cells == 0 {
@@ -174,14 +177,34 @@ fn check_range(view: &View<'_>) -> Result<(), PageError> {
     if first >= layout.cells {
         return Ok(());
     }
-    let last = layout.cells - 1;
     // The first separator is the low fence itself, so the next one lies strictly above it.
-    let lowest = view.suffix(first);
+    let (low, lowest) = (view.low_suffix(), view.suffix(first));
     if lowest < low || (first == 1 && lowest == low) {
         return Err(PageError::OutsideFences(first));
     }
-    if high.is_some_and(|high| view.suffix(last) >= high) {
+    let last = layout.cells - 1;
+    let key = Key {
+        prefix: view.prefix(),
+        suffix: view.suffix(last),
+    };
+    if view.high().is_some_and(|high| key.compare(high).is_ge()) {
         return Err(PageError::OutsideFences(last));
     }
     Ok(())
+}
+
+/// The prefix is as long as it can be.
+fn check_prefix(view: &View<'_>) -> Result<(), PageError> {
+    let layout = view.layout;
+    let longest = match layout.cells {
+        0 => layout.prefix == 0,
+        // The only key of such a branch is the low fence itself.
+        1 if layout.kind == KIND_BRANCH => layout.prefix == layout.low,
+        cells => common_prefix(view.low_suffix(), view.suffix(cells - 1)) == 0,
+    };
+    if longest {
+        Ok(())
+    } else {
+        Err(PageError::Prefix)
+    }
 }

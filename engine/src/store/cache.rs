@@ -21,7 +21,12 @@ pub struct PageCache {
 impl PageCache {
     /// An empty cache that keeps at most about this many bytes of pages.
     pub const fn new(bytes_max: usize) -> Self {
-        Self { young: BTreeMap::new(), old: BTreeMap::new(), young_bytes: 0, bytes_max }
+        Self {
+            young: BTreeMap::new(),
+            old: BTreeMap::new(),
+            young_bytes: 0,
+            bytes_max,
+        }
     }
 
     /// The page under this id.

@@ -34,6 +34,9 @@ pub struct Engine<S> {
 impl<S: Storage> Engine<S> {
     /// An engine with an empty page cache.
     pub fn new(storage: S) -> Self {
-        Self { storage, pages: RefCell::new(PageCache::new(crate::limits::PAGE_CACHE_BYTES)) }
+        Self {
+            storage,
+            pages: RefCell::new(PageCache::new(crate::limits::PAGE_CACHE_BYTES)),
+        }
     }
 }

@@ -35,7 +35,10 @@ impl Body {
     /// The value in the body of this value blob.
     pub fn decode(id: LogicalId, body: Vec<u8>) -> Result<Self> {
         let range = page::decode_value(id, &body).map_err(|error| error.corrupt(id))?;
-        Ok(Self { bytes: Rc::new(body), range })
+        Ok(Self {
+            bytes: Rc::new(body),
+            range,
+        })
     }
 
     /// The bytes of the value.
@@ -110,7 +113,10 @@ impl<S: Storage> View<S> {
 
     /// The observation of an id this view has answered for.
     pub fn observation(&self, id: LogicalId) -> Option<Observation> {
-        self.nodes.get(&id).map(|node| Observation { id, version: node.version })
+        self.nodes.get(&id).map(|node| Observation {
+            id,
+            version: node.version,
+        })
     }
 
     /// The version of an id this view has answered for; 0 if absent or never asked.
@@ -157,7 +163,10 @@ impl<S: Storage> View<S> {
         let mut bodies = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(limits::CALL_BLOBS_MAX) {
             let handles = self.value_handles(chunk)?;
-            let physical: Vec<_> = handles.iter().filter_map(|handle| handle.chain.last().copied()).collect();
+            let physical: Vec<_> = handles
+                .iter()
+                .filter_map(|handle| handle.chain.last().copied())
+                .collect();
             let fetched = match self.engine.storage.get(&physical) {
                 Err(StorageError::Missing(_)) => None,
                 other => Some(other?),
@@ -186,7 +195,11 @@ impl<S: Storage> View<S> {
         for chunk in ids.chunks(limits::CALL_IDS_MAX) {
             let handles = self.value_handles(chunk)?;
             lengths.extend(handles.iter().map(|handle| {
-                handle.chain.iter().map(|blob| blob.length as usize).sum::<usize>()
+                handle
+                    .chain
+                    .iter()
+                    .map(|blob| blob.length as usize)
+                    .sum::<usize>()
             }));
         }
         Ok(lengths)
@@ -199,12 +212,19 @@ impl<S: Storage> View<S> {
             self.touched.push(id);
             return Ok(version);
         }
-        if self.observe(id)? { Ok(self.version_of(id)) } else { Err(gone(id)) }
+        if self.observe(id)? {
+            Ok(self.version_of(id))
+        } else {
+            Err(gone(id))
+        }
     }
 
     /// The item counter of a store.
     pub fn counter(&self, store: u64) -> Result<Counter> {
-        let counters = self.engine.storage.counters(&[LogicalId::counter(store)], self.version)?;
+        let counters = self
+            .engine
+            .storage
+            .counters(&[LogicalId::counter(store)], self.version)?;
         let counter = counters.into_iter().next();
         counter.ok_or_else(|| Error::Invalid("the storage answered no counter".to_owned()))
     }
@@ -213,7 +233,13 @@ impl<S: Storage> View<S> {
         let mut found = Vec::with_capacity(ids.len());
         for (id, handle) in ids.iter().zip(self.resolve(ids)?) {
             let handle = handle.ok_or_else(|| gone(*id))?;
-            self.keep(*id, Node { version: handle.version, page: None });
+            self.keep(
+                *id,
+                Node {
+                    version: handle.version,
+                    page: None,
+                },
+            );
             self.touched.push(*id);
             found.push(handle);
         }
@@ -225,7 +251,9 @@ impl<S: Storage> View<S> {
         if handles.len() == ids.len() {
             return Ok(handles);
         }
-        Err(Error::Invalid("the storage answered a resolve with the wrong number of handles".to_owned()))
+        Err(Error::Invalid(
+            "the storage answered a resolve with the wrong number of handles".to_owned(),
+        ))
     }
 
     /// The version and the bodies of a chain, resolved afresh while relocation moves them away.
@@ -236,8 +264,14 @@ impl<S: Storage> View<S> {
                 return Ok(None);
             };
             match self.engine.storage.get(&handle.chain) {
-                Ok(bodies) if bodies.len() == handle.chain.len() => return Ok(Some((handle, bodies))),
-                Ok(_) => return Err(Error::Invalid("the storage answered a get with the wrong number of blobs".to_owned())),
+                Ok(bodies) if bodies.len() == handle.chain.len() => {
+                    return Ok(Some((handle, bodies)));
+                }
+                Ok(_) => {
+                    return Err(Error::Invalid(
+                        "the storage answered a get with the wrong number of blobs".to_owned(),
+                    ));
+                }
                 Err(StorageError::Missing(_)) if attempt < RELOCATIONS_MAX => attempt += 1,
                 Err(error) => return Err(error.into()),
             }
@@ -249,17 +283,34 @@ impl<S: Storage> View<S> {
         let mut absent_here = Vec::new();
         for (id, handle) in ids.iter().zip(handles) {
             let Some(handle) = handle else {
-                self.keep(*id, Node { version: 0, page: None });
+                self.keep(
+                    *id,
+                    Node {
+                        version: 0,
+                        page: None,
+                    },
+                );
                 continue;
             };
             let newest = handle.chain.last();
-            let newest = *newest.ok_or_else(|| Error::Corrupt(format!("{id} has an empty chain")))?;
+            let newest =
+                *newest.ok_or_else(|| Error::Corrupt(format!("{id} has an empty chain")))?;
             let cached = self.engine.pages.borrow_mut().get(newest);
             match cached {
                 Some(page) if page.id() == *id => {
-                    self.keep(*id, Node { version: handle.version, page: Some(page) });
+                    self.keep(
+                        *id,
+                        Node {
+                            version: handle.version,
+                            page: Some(page),
+                        },
+                    );
                 }
-                Some(_) => return Err(Error::Corrupt(format!("{id} leads to the body of another node"))),
+                Some(_) => {
+                    return Err(Error::Corrupt(format!(
+                        "{id} leads to the body of another node"
+                    )));
+                }
                 None => absent_here.push((*id, handle)),
             }
         }
@@ -270,7 +321,10 @@ impl<S: Storage> View<S> {
     }
 
     fn fetch(&mut self, nodes: &[(LogicalId, Handle)]) -> Result<()> {
-        let blobs: Vec<_> = nodes.iter().flat_map(|(_, handle)| handle.chain.iter().copied()).collect();
+        let blobs: Vec<_> = nodes
+            .iter()
+            .flat_map(|(_, handle)| handle.chain.iter().copied())
+            .collect();
         match self.engine.storage.get(&blobs) {
             Ok(bodies) if bodies.len() == blobs.len() => {
                 let mut bodies = bodies.into_iter();
@@ -280,12 +334,20 @@ impl<S: Storage> View<S> {
                 }
                 Ok(())
             }
-            Ok(_) => Err(Error::Invalid("the storage answered a get with the wrong number of blobs".to_owned())),
+            Ok(_) => Err(Error::Invalid(
+                "the storage answered a get with the wrong number of blobs".to_owned(),
+            )),
             Err(StorageError::Missing(_)) => {
                 for (id, _) in nodes {
                     match self.chain_of(*id)? {
                         Some((handle, chain)) => self.parse(*id, &handle, chain)?,
-                        None => self.keep(*id, Node { version: 0, page: None }),
+                        None => self.keep(
+                            *id,
+                            Node {
+                                version: 0,
+                                page: None,
+                            },
+                        ),
                     }
                 }
                 Ok(())
@@ -297,7 +359,13 @@ impl<S: Storage> View<S> {
     fn parse(&mut self, id: LogicalId, handle: &Handle, bodies: Vec<Vec<u8>>) -> Result<()> {
         let page = Page::parse(id, bodies).map_err(|error| error.corrupt(id))?;
         self.publish(handle, page.clone());
-        self.keep(id, Node { version: handle.version, page: Some(page) });
+        self.keep(
+            id,
+            Node {
+                version: handle.version,
+                page: Some(page),
+            },
+        );
         Ok(())
     }
 
@@ -369,7 +437,11 @@ impl<S: Storage> Source for View<S> {
     }
 
     fn pages(&mut self, ids: &[LogicalId]) -> Result<Vec<Option<Page>>> {
-        let unknown: Vec<_> = ids.iter().copied().filter(|id| self.known(*id).is_none()).collect();
+        let unknown: Vec<_> = ids
+            .iter()
+            .copied()
+            .filter(|id| self.known(*id).is_none())
+            .collect();
         for chunk in unknown.chunks(limits::CALL_IDS_MAX) {
             let handles = self.resolve(chunk)?;
             self.load(chunk, handles)?;
@@ -380,7 +452,13 @@ impl<S: Storage> Source for View<S> {
     fn observe(&mut self, id: LogicalId) -> Result<bool> {
         let handle = self.resolve(&[id])?.into_iter().next().flatten();
         let version = handle.map_or(0, |handle| handle.version);
-        self.keep(id, Node { version, page: None });
+        self.keep(
+            id,
+            Node {
+                version,
+                page: None,
+            },
+        );
         self.touched.push(id);
         Ok(version != 0)
     }
@@ -390,7 +468,10 @@ impl<S: Storage> Source for View<S> {
         let missing = (fresh.used + count).saturating_sub(fresh.ids.len());
         if missing > 0 {
             if count > limits::IDS_MAX {
-                return Err(Error::limit("changed nodes of a transaction", limits::IDS_MAX));
+                return Err(Error::limit(
+                    "changed nodes of a transaction",
+                    limits::IDS_MAX,
+                ));
             }
             for start in (0..missing).step_by(limits::CALL_IDS_MAX) {
                 let some = (missing - start).min(limits::CALL_IDS_MAX);
@@ -412,5 +493,7 @@ impl<S: Storage> Drop for View<S> {
 }
 
 fn gone(id: LogicalId) -> Error {
-    Error::Corrupt(format!("value blob {id} does not exist although a leaf refers to it"))
+    Error::Corrupt(format!(
+        "value blob {id} does not exist although a leaf refers to it"
+    ))
 }

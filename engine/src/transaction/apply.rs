@@ -6,6 +6,7 @@ use super::{Pending, Transaction};
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::page::Page;
 use crate::storage::Storage;
 use crate::store::View;
 use crate::tree::{NodeChange, Plan, Tree, Write};
@@ -19,21 +20,38 @@ pub(super) struct Applied {
     pub(super) nodes: BTreeSet<LogicalId>,
 }
 
+/// For each change the page it publishes, if it publishes one.
+type Published<'a> = Vec<Option<&'a Page>>;
+
 impl<S: Storage> Transaction<S> {
     /// Applies the buffered writes to the trees as of the present read point.
     pub(super) fn apply(&mut self) -> Result<Applied> {
-        let Self { view, buffer, stores, .. } = self;
+        let Self {
+            view,
+            buffer,
+            stores,
+            ..
+        } = self;
         let view = view.as_mut().ok_or(Error::Ended)?;
         view.reuse_fresh();
-        let mut applied = Applied { plans: Vec::new(), nodes: BTreeSet::new() };
+        let mut applied = Applied {
+            plans: Vec::new(),
+            nodes: BTreeSet::new(),
+        };
         for (store, writes) in buffer.stores() {
             let tree = match stores.get(&store) {
                 Some(open) => open.entry.tree(),
                 None if store == LogicalId::CATALOG => catalog::TREE,
-                None => return Err(Error::Invalid("a write to a store that is not open".to_owned())),
+                None => {
+                    return Err(Error::Invalid(
+                        "a write to a store that is not open".to_owned(),
+                    ));
+                }
             };
-            let writes: Vec<(&[u8], Write<'_>)> =
-                writes.iter().map(|(key, write)| (key.as_slice(), as_write(write))).collect();
+            let writes: Vec<(&[u8], Write<'_>)> = writes
+                .iter()
+                .map(|(key, write)| (key.as_slice(), as_write(write)))
+                .collect();
             view.start_touching();
             let plan = tree.change(view, &writes)?;
             let touched = view.touched();
@@ -63,7 +81,12 @@ fn depend<S: Storage>(
     nodes: &mut BTreeSet<LogicalId>,
 ) {
     debug_assert!(plan.nodes.iter().all(|(id, _)| id.store == tree.store));
-    nodes.extend(plan.nodes.iter().map(|(id, _)| *id).filter(|id| view.observation(*id).is_some()));
+    nodes.extend(
+        plan.nodes
+            .iter()
+            .map(|(id, _)| *id)
+            .filter(|id| view.observation(*id).is_some()),
+    );
     let decides = |id: &LogicalId| {
         view.held_page(*id).is_none_or(|page| {
             let first = writes.partition_point(|(key, _)| *key < page.low_fence());
@@ -82,14 +105,16 @@ impl Applied {
 
     /// Whether nothing changes: all writes put what is there already.
     pub(super) fn is_empty(&self) -> bool {
-        self.plans.iter().all(|(_, plan)| plan.nodes.is_empty() && plan.items == 0)
+        self.plans
+            .iter()
+            .all(|(_, plan)| plan.nodes.is_empty() && plan.items == 0)
     }
 
     /// The changes of a commit, and for each of them the page it publishes.
     pub(super) fn changes<'a, P>(
         &'a self,
         spilled: &BTreeMap<LogicalId, &'a P>,
-    ) -> Result<(Vec<Change<'a, P>>, Vec<Option<&'a crate::page::Page>>)> {
+    ) -> Result<(Vec<Change<'a, P>>, Published<'a>)> {
         let mut changes = Vec::new();
         let mut pages = Vec::new();
         for (store, plan) in &self.plans {
@@ -101,7 +126,8 @@ impl Applied {
                     NodeChange::Remove => (ChangeKind::Remove, None),
                     NodeChange::PutSpilled => {
                         let body = spilled.get(id).copied();
-                        let body = body.ok_or_else(|| Error::Invalid(format!("{id} was not written ahead")))?;
+                        let body = body
+                            .ok_or_else(|| Error::Invalid(format!("{id} was not written ahead")))?;
                         (ChangeKind::PutSpilled(body), None)
                     }
                 };
@@ -109,12 +135,18 @@ impl Applied {
                 pages.push(page);
             }
             if plan.items != 0 && *store != LogicalId::CATALOG {
-                changes.push(Change { id: LogicalId::counter(*store), kind: ChangeKind::Add(plan.items) });
+                changes.push(Change {
+                    id: LogicalId::counter(*store),
+                    kind: ChangeKind::Add(plan.items),
+                });
                 pages.push(None);
             }
         }
         if changes.len() > limits::IDS_MAX {
-            return Err(Error::limit("changed nodes of a transaction", limits::IDS_MAX));
+            return Err(Error::limit(
+                "changed nodes of a transaction",
+                limits::IDS_MAX,
+            ));
         }
         Ok((changes, pages))
     }

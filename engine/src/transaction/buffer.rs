@@ -61,7 +61,13 @@ pub struct Buffer<P> {
 
 impl<P> Default for Buffer<P> {
     fn default() -> Self {
-        Self { stores: BTreeMap::new(), undo: Vec::new(), logging: false, writes: 0, bytes: 0 }
+        Self {
+            stores: BTreeMap::new(),
+            undo: Vec::new(),
+            logging: false,
+            writes: 0,
+            bytes: 0,
+        }
     }
 }
 
@@ -78,7 +84,10 @@ impl<P> Buffer<P> {
             return Err(Error::limit("writes of a transaction", limits::WRITES_MAX));
         }
         if self.bytes + bytes > limits::WRITE_BYTES_MAX {
-            return Err(Error::limit("bytes of buffered writes of a transaction", limits::WRITE_BYTES_MAX));
+            return Err(Error::limit(
+                "bytes of buffered writes of a transaction",
+                limits::WRITE_BYTES_MAX,
+            ));
         }
         let before = self.replace(store, key, Some(pending));
         if self.logging {
@@ -93,7 +102,10 @@ impl<P> Buffer<P> {
             return;
         };
         self.writes -= writes.len();
-        self.bytes -= writes.iter().map(|(key, write)| key.len() + write.byte_len()).sum::<usize>();
+        self.bytes -= writes
+            .iter()
+            .map(|(key, write)| key.len() + write.byte_len())
+            .sum::<usize>();
         if self.logging {
             self.undo.push(Undo::Clear(store, writes));
         }
@@ -124,7 +136,10 @@ impl<P> Buffer<P> {
 
     /// The stores with writes, ascending, and their writes by key.
     pub fn stores(&self) -> impl Iterator<Item = (u64, &BTreeMap<Vec<u8>, Pending<P>>)> {
-        self.stores.iter().filter(|(_, writes)| !writes.is_empty()).map(|(store, writes)| (*store, writes))
+        self.stores
+            .iter()
+            .filter(|(_, writes)| !writes.is_empty())
+            .map(|(store, writes)| (*store, writes))
     }
 
     /// The writes of a store in a range of keys. An inverted range is empty.
@@ -134,14 +149,23 @@ impl<P> Buffer<P> {
         lower: Bound<&[u8]>,
         upper: Bound<&[u8]>,
     ) -> impl DoubleEndedIterator<Item = (&[u8], &Pending<P>)> {
-        let writes = if is_empty(lower, upper) { None } else { self.stores.get(&store) };
+        let writes = if is_empty(lower, upper) {
+            None
+        } else {
+            self.stores.get(&store)
+        };
         writes
             .into_iter()
             .flat_map(move |writes| writes.range::<[u8], _>((lower, upper)))
             .map(|(key, write)| (key.as_slice(), write))
     }
 
-    fn replace(&mut self, store: u64, key: &[u8], pending: Option<Pending<P>>) -> Option<Pending<P>> {
+    fn replace(
+        &mut self,
+        store: u64,
+        key: &[u8],
+        pending: Option<Pending<P>>,
+    ) -> Option<Pending<P>> {
         let writes = self.stores.entry(store).or_default();
         let before = match pending {
             Some(pending) => {
@@ -167,8 +191,9 @@ pub fn is_empty(lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> bool {
     match (lower, upper) {
         (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
         (Bound::Included(lower), Bound::Included(upper)) => lower > upper,
-        (Bound::Included(lower) | Bound::Excluded(lower), Bound::Included(upper) | Bound::Excluded(upper)) => {
-            lower >= upper
-        }
+        (
+            Bound::Included(lower) | Bound::Excluded(lower),
+            Bound::Included(upper) | Bound::Excluded(upper),
+        ) => lower >= upper,
     }
 }

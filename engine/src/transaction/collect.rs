@@ -64,7 +64,9 @@ impl Items {
 
     /// The keys and values as vectors.
     pub fn into_pairs(self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
-        self.entries.into_iter().map(|(key, value)| (key, value.into_vec()))
+        self.entries
+            .into_iter()
+            .map(|(key, value)| (key, value.into_vec()))
     }
 
     /// The last key.
@@ -101,6 +103,11 @@ impl<P> Cell<P> {
     }
 }
 
+/// Keys with their cells, in the direction of the scan.
+type Cells<P> = Vec<(Vec<u8>, Cell<P>)>;
+/// Own writes in the direction of the scan.
+type Own<'a, P> = Box<dyn Iterator<Item = (&'a [u8], &'a Pending<P>)> + 'a>;
+
 /// What to gather.
 #[derive(Clone, Copy)]
 struct Wish<'a> {
@@ -115,12 +122,28 @@ struct Wish<'a> {
 
 impl<S: Storage> Transaction<S> {
     /// Up to `limit` items of a range.
-    pub fn scan(&mut self, store: u64, range: Range<'_>, direction: Direction, limit: usize) -> Result<Items> {
+    pub fn scan(
+        &mut self,
+        store: u64,
+        range: Range<'_>,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Items> {
         let (tree, name) = self.readable(store)?;
         if limit > limits::SCAN_ITEMS_MAX {
-            return Err(Error::limit("items of a scan; use a cursor", limits::SCAN_ITEMS_MAX));
+            return Err(Error::limit(
+                "items of a scan; use a cursor",
+                limits::SCAN_ITEMS_MAX,
+            ));
         }
-        self.collect(tree, &name, range, direction, limit, limits::RESULT_BYTES_MAX)
+        self.collect(
+            tree,
+            &name,
+            range,
+            direction,
+            limit,
+            limits::RESULT_BYTES_MAX,
+        )
     }
 
     /// The next batch of a cursor: at most `items_max`, fewer when they come to more than a batch may hold.
@@ -134,7 +157,15 @@ impl<S: Storage> Transaction<S> {
         let (tree, name) = self.readable(store)?;
         let items_max = items_max.min(limits::SCAN_ITEMS_MAX);
         let budget = Budget::Soft(limits::CURSOR_BATCH_BYTES);
-        let wish = Wish { tree, name: &name, range, direction, items_max, budget, values: true };
+        let wish = Wish {
+            tree,
+            name: &name,
+            range,
+            direction,
+            items_max,
+            budget,
+            values: true,
+        };
         let cells = self.gather(wish)?;
         self.fetch(cells)
     }
@@ -149,7 +180,15 @@ impl<S: Storage> Transaction<S> {
         bytes_max: usize,
     ) -> Result<Items> {
         let budget = Budget::Hard(bytes_max);
-        let cells = self.gather(Wish { tree, name, range, direction, items_max, budget, values: true })?;
+        let cells = self.gather(Wish {
+            tree,
+            name,
+            range,
+            direction,
+            items_max,
+            budget,
+            values: true,
+        })?;
         self.fetch(cells)
     }
 
@@ -162,40 +201,83 @@ impl<S: Storage> Transaction<S> {
         items_max: usize,
     ) -> Result<Vec<Vec<u8>>> {
         let budget = Budget::Hard(usize::MAX);
-        let cells = self.gather(Wish { tree, name, range, direction, items_max, budget, values: false })?;
+        let cells = self.gather(Wish {
+            tree,
+            name,
+            range,
+            direction,
+            items_max,
+            budget,
+            values: false,
+        })?;
         Ok(cells.into_iter().map(|(key, _)| key).collect())
     }
 
-    fn gather(&mut self, wish: Wish<'_>) -> Result<Vec<(Vec<u8>, Cell<S::Spilled>)>> {
+    fn gather(&mut self, wish: Wish<'_>) -> Result<Cells<S::Spilled>> {
         self.version()?;
         let Range { lower, upper } = wish.range;
         if wish.items_max == 0 || is_empty(lower, upper) {
             return Ok(Vec::new());
         }
         let keeps = self.keeps_reads();
-        let Self { view, buffer, reads, .. } = self;
+        let Self {
+            view,
+            buffer,
+            reads,
+            ..
+        } = self;
         let view = view.as_mut().ok_or(Error::Ended)?;
         view.start_touching();
         let own = buffer.range(wish.tree.store, lower, upper);
-        let own: Box<dyn Iterator<Item = (&[u8], &Pending<S::Spilled>)>> = match wish.direction {
+        let own: Own<'_, S::Spilled> = match wish.direction {
             Direction::Ascending => Box::new(own),
             Direction::Descending => Box::new(own.rev()),
         };
-        let mut merge = Merge { own: own.peekable(), wish, cells: Vec::new(), bytes: 0, full: false };
-        wish.tree.scan(view, lower, upper, wish.direction, &mut |key, value| merge.committed(key, value))?;
+        let mut merge = Merge {
+            own: own.peekable(),
+            wish,
+            cells: Vec::new(),
+            bytes: 0,
+            full: false,
+        };
+        wish.tree
+            .scan(view, lower, upper, wish.direction, &mut |key, value| {
+                merge.committed(key, value)
+            })?;
         merge.rest()?;
-        let Merge { mut cells, mut full, bytes, .. } = merge;
+        let Merge {
+            mut cells,
+            mut full,
+            bytes,
+            ..
+        } = merge;
         full |= fit_blobs(view, &mut cells, wish.budget, bytes)?;
         if keeps {
-            let read = covered(wish, full.then(|| cells.last().map(|(key, _)| key.clone())).flatten());
-            reads.range(wish.tree, wish.name, RangeRead { nodes: view.touched(), ..read })?;
+            let read = covered(
+                wish,
+                full.then(|| cells.last().map(|(key, _)| key.clone()))
+                    .flatten(),
+            );
+            reads.range(
+                wish.tree,
+                wish.name,
+                RangeRead {
+                    nodes: view.touched(),
+                    ..read
+                },
+            )?;
         }
         Ok(cells)
     }
 
-    fn fetch(&mut self, cells: Vec<(Vec<u8>, Cell<S::Spilled>)>) -> Result<Items> {
+    fn fetch(&mut self, cells: Cells<S::Spilled>) -> Result<Items> {
         let ids: Vec<_> = cells.iter().filter_map(|(_, cell)| blob_of(cell)).collect();
-        let mut bodies = if ids.is_empty() { Vec::new() } else { self.view()?.values(&ids)? }.into_iter();
+        let mut bodies = if ids.is_empty() {
+            Vec::new()
+        } else {
+            self.view()?.values(&ids)?
+        }
+        .into_iter();
         let mut entries = Vec::with_capacity(cells.len());
         for (key, cell) in cells {
             let found = match cell {
@@ -205,7 +287,11 @@ impl<S: Storage> Transaction<S> {
                 Cell::Spilled(id, spilled) => self.spilled_value(id, &spilled)?,
                 Cell::Blob(_) => match bodies.next() {
                     Some(body) => Found::Blob(body),
-                    None => return Err(Error::Invalid("fewer value blobs than asked for".to_owned())),
+                    None => {
+                        return Err(Error::Invalid(
+                            "fewer value blobs than asked for".to_owned(),
+                        ));
+                    }
                 },
             };
             entries.push((key, found));
@@ -231,13 +317,18 @@ fn covered(wish: Wish<'_>, stop: Option<Vec<u8>>) -> RangeRead {
             Direction::Descending => lower = Bound::Included(key),
         }
     }
-    RangeRead { lower, upper, values: wish.values, nodes: Vec::new() }
+    RangeRead {
+        lower,
+        upper,
+        values: wish.values,
+        nodes: Vec::new(),
+    }
 }
 
 /// Cuts the result where its value blobs exceed the budget. Answers whether it was cut.
 fn fit_blobs<S: Storage>(
     view: &mut crate::store::View<S>,
-    cells: &mut Vec<(Vec<u8>, Cell<S::Spilled>)>,
+    cells: &mut Cells<S::Spilled>,
     budget: Budget,
     other_bytes: usize,
 ) -> Result<bool> {
@@ -269,14 +360,17 @@ fn fit_blobs<S: Storage>(
 }
 
 fn too_long(bytes_max: usize) -> Error {
-    Error::limit("bytes of a result; use a cursor or a smaller limit", bytes_max)
+    Error::limit(
+        "bytes of a result; use a cursor or a smaller limit",
+        bytes_max,
+    )
 }
 
 /// The merge of committed cells with own writes.
 struct Merge<'a, P: 'a, I: Iterator<Item = (&'a [u8], &'a Pending<P>)>> {
     own: Peekable<I>,
     wish: Wish<'a>,
-    cells: Vec<(Vec<u8>, Cell<P>)>,
+    cells: Cells<P>,
     bytes: usize,
     full: bool,
 }
@@ -320,7 +414,9 @@ impl<'a, P: 'a, I: Iterator<Item = (&'a [u8], &'a Pending<P>)>> Merge<'a, P, I> 
 
     fn take_own(&mut self) -> Result<ControlFlow<()>> {
         match self.own.next() {
-            Some((key, Pending::Put(value))) => self.push(key, Cell::Own(std::rc::Rc::clone(value))),
+            Some((key, Pending::Put(value))) => {
+                self.push(key, Cell::Own(std::rc::Rc::clone(value)))
+            }
             Some((key, Pending::Spilled(id, spilled))) => {
                 self.push(key, Cell::Spilled(*id, std::rc::Rc::clone(spilled)))
             }
@@ -337,6 +433,10 @@ impl<'a, P: 'a, I: Iterator<Item = (&'a [u8], &'a Pending<P>)>> Merge<'a, P, I> 
             Budget::Hard(_) | Budget::Soft(_) => {}
         }
         self.full |= self.cells.len() >= self.wish.items_max;
-        Ok(if self.full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(if self.full {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
     }
 }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::storage::Storage;
 use crate::store::View;
+use crate::tree::Source;
 use crate::types::{Change, ChangeKind, CommitOutcome, LogicalId, Observation, Version};
 use crate::validation;
 
@@ -27,7 +28,9 @@ impl<S: Storage> Transaction<S> {
         self.version()?;
         let result = self.try_commit();
         match &result {
-            Ok(_) | Err(Error::Conflict(_) | Error::UnknownOutcome(_) | Error::Fenced) => self.end(),
+            Ok(_) | Err(Error::Conflict(_) | Error::UnknownOutcome(_) | Error::Fenced) => {
+                self.end()
+            }
             Err(_) => {}
         }
         result
@@ -37,7 +40,10 @@ impl<S: Storage> Transaction<S> {
         let mut revalidations = 0;
         loop {
             if let Some(version) = self.attempt(revalidations)? {
-                return Ok(CommitInfo { version, revalidations });
+                return Ok(CommitInfo {
+                    version,
+                    revalidations,
+                });
             }
             revalidations += 1;
             if revalidations >= limits::ATTEMPTS_MAX {
@@ -59,13 +65,19 @@ impl<S: Storage> Transaction<S> {
         }
         let observed = self.observations(&applied)?;
         let spilled = self.spilled();
-        let spilled = spilled.iter().map(|(id, spilled)| (*id, &**spilled)).collect();
+        let spilled = spilled
+            .iter()
+            .map(|(id, spilled)| (*id, &**spilled))
+            .collect();
         let (changes, pages) = applied.changes(&spilled)?;
         match self.engine.storage.commit(&observed, &changes, attempt)? {
             CommitOutcome::Conflict(ids) => {
-                let known = |id: &LogicalId| observed.binary_search_by_key(id, |seen| seen.id).is_ok();
+                let known =
+                    |id: &LogicalId| observed.binary_search_by_key(id, |seen| seen.id).is_ok();
                 if ids.is_empty() || !ids.iter().all(known) {
-                    return Err(Error::Invalid("the storage names a conflict that was not observed".to_owned()));
+                    return Err(Error::Invalid(
+                        "the storage names a conflict that was not observed".to_owned(),
+                    ));
                 }
                 Ok(None)
             }
@@ -107,22 +119,41 @@ impl<S: Storage> Transaction<S> {
         let mut observed = Vec::with_capacity(nodes.len());
         for id in nodes {
             let seen = view.observation(id);
-            observed.push(seen.ok_or_else(|| Error::Invalid(format!("{id} belongs to no read and no write")))?);
+            observed.push(
+                seen.ok_or_else(|| {
+                    Error::Invalid(format!("{id} belongs to no read and no write"))
+                })?,
+            );
         }
-        observed.extend(self.reads.counters().map(|(id, read)| Observation { id, version: read.version }));
+        observed.extend(self.reads.counters().map(|(id, read)| Observation {
+            id,
+            version: read.version,
+        }));
         observed.sort_unstable();
         if observed.len() > limits::IDS_MAX {
-            return Err(Error::limit("observed nodes of a serializable transaction", limits::IDS_MAX));
+            return Err(Error::limit(
+                "observed nodes of a serializable transaction",
+                limits::IDS_MAX,
+            ));
         }
         Ok(observed)
     }
 
     /// Removes up to about `nodes_max` nodes of a dropped store, and its last traces with the last of them. Commits, and
     /// answers whether nothing is left of it. Someone else at the same work is a conflict.
-    pub(crate) fn dismantle(mut self, entry: crate::catalog::Entry, nodes_max: usize) -> Result<bool> {
+    pub(crate) fn dismantle(
+        mut self,
+        entry: crate::catalog::Entry,
+        nodes_max: usize,
+    ) -> Result<bool> {
         let view = self.view()?;
         let plan = entry.tree().dismantle(view, nodes_max)?;
         let last = plan.nodes.is_empty();
+        for (id, _) in &plan.nodes {
+            if view.observation(*id).is_none() {
+                view.observe(*id)?;
+            }
+        }
         let counter = view.counter(entry.id)?;
         if last {
             self.set_catalog(&crate::catalog::dropped_key(entry.id), Pending::Remove)?;
@@ -136,8 +167,14 @@ impl<S: Storage> Transaction<S> {
         let counter_id = LogicalId::counter(entry.id);
         changes.retain(|change| change.id != counter_id);
         if last && counter.version != 0 {
-            observed.push(Observation { id: counter_id, version: counter.version });
-            changes.push(Change { id: counter_id, kind: ChangeKind::Remove });
+            observed.push(Observation {
+                id: counter_id,
+                version: counter.version,
+            });
+            changes.push(Change {
+                id: counter_id,
+                kind: ChangeKind::Remove,
+            });
         }
         match self.engine.storage.commit(&observed, &changes, 0)? {
             CommitOutcome::Committed(..) => Ok(last),

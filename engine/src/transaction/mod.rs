@@ -141,7 +141,9 @@ impl<S: Storage> Transaction<S> {
             return Err(Error::Ended);
         }
         let open = self.stores.get(&store);
-        open.ok_or_else(|| Error::NotFound("the store was dropped or never created in this transaction".to_owned()))
+        open.ok_or_else(|| {
+            Error::NotFound("the store was dropped or never created in this transaction".to_owned())
+        })
     }
 
     fn check_writable(&self) -> Result<()> {

@@ -96,19 +96,27 @@ impl<S: Storage> Transaction<S> {
         let (tree, name) = self.readable(store)?;
         let counter = self.view()?.counter(store)?;
         if self.keeps_reads() {
-            let read = CountRead { value: counter.value, version: counter.version };
+            let read = CountRead {
+                value: counter.value,
+                version: counter.version,
+            };
             self.reads.count(tree, &name, read);
         }
         let writes: Vec<(Vec<u8>, i64)> = self
             .buffer
-            .range(store, std::ops::Bound::Unbounded, std::ops::Bound::Unbounded)
+            .range(
+                store,
+                std::ops::Bound::Unbounded,
+                std::ops::Bound::Unbounded,
+            )
             .map(|(key, write)| (key.to_vec(), i64::from(!matches!(write, Pending::Remove))))
             .collect();
         let mut items = counter.value;
         for (key, after) in writes {
             items += after - i64::from(self.committed_presence(tree, &name, &key)?);
         }
-        u64::try_from(items).map_err(|_| Error::Corrupt(format!("the item counter of store {name:?} is negative")))
+        u64::try_from(items)
+            .map_err(|_| Error::Corrupt(format!("the item counter of store {name:?} is negative")))
     }
 
     /// Whether reading this store is possible at all.
@@ -119,7 +127,10 @@ impl<S: Storage> Transaction<S> {
     pub(super) fn readable(&self, store: u64) -> Result<(Tree, Rc<str>)> {
         let open = self.open(store)?;
         if !open.access.read {
-            return Err(Error::Denied(format!("reading store {:?} is not granted", open.name)));
+            return Err(Error::Denied(format!(
+                "reading store {:?} is not granted",
+                open.name
+            )));
         }
         Ok((open.entry.tree(), Rc::clone(&open.name)))
     }
@@ -129,7 +140,9 @@ impl<S: Storage> Transaction<S> {
         match self.buffer.get(tree.store, key).cloned() {
             Some(Pending::Put(value)) => return Ok(Some(Found::Own(value))),
             Some(Pending::Remove) => return Ok(None),
-            Some(Pending::Spilled(id, spilled)) => return self.spilled_value(id, &spilled).map(Some),
+            Some(Pending::Spilled(id, spilled)) => {
+                return self.spilled_value(id, &spilled).map(Some);
+            }
             None => {}
         }
         let keeps = self.keeps_reads();
@@ -144,7 +157,8 @@ impl<S: Storage> Transaction<S> {
         };
         if keeps && !self.reads.has_point(tree.store, key, true) {
             let nodes = self.view()?.touched();
-            self.reads.point(tree, name, key, PointRead { value: true, nodes })?;
+            self.reads
+                .point(tree, name, key, PointRead { value: true, nodes })?;
         }
         Ok(found)
     }
@@ -165,13 +179,25 @@ impl<S: Storage> Transaction<S> {
         let present = tree.find(view, key)?.is_some();
         if keeps && !self.reads.has_point(tree.store, key, false) {
             let nodes = self.view()?.touched();
-            self.reads.point(tree, name, key, PointRead { value: false, nodes })?;
+            self.reads.point(
+                tree,
+                name,
+                key,
+                PointRead {
+                    value: false,
+                    nodes,
+                },
+            )?;
         }
         Ok(present)
     }
 
     /// The value that was written ahead, read back.
-    pub(super) fn spilled_value(&mut self, id: LogicalId, spilled: &Rc<S::Spilled>) -> Result<Found> {
+    pub(super) fn spilled_value(
+        &mut self,
+        id: LogicalId,
+        spilled: &Rc<S::Spilled>,
+    ) -> Result<Found> {
         let place = self.engine.storage.place(spilled);
         let body = single(self.engine.storage.get(&[place])?)?;
         Ok(Found::Blob(Body::decode(id, body)?))

@@ -24,11 +24,17 @@ impl<S: Storage> Transaction<S> {
     pub fn savepoint(&mut self, name: &str) -> Result<()> {
         self.version()?;
         if name.len() > limits::NAME_BYTES_MAX {
-            return Err(Error::limit("bytes of a savepoint name", limits::NAME_BYTES_MAX));
+            return Err(Error::limit(
+                "bytes of a savepoint name",
+                limits::NAME_BYTES_MAX,
+            ));
         }
         self.savepoints.retain(|savepoint| savepoint.name != name);
         if self.savepoints.len() >= limits::SAVEPOINTS_MAX {
-            return Err(Error::limit("savepoints of a transaction", limits::SAVEPOINTS_MAX));
+            return Err(Error::limit(
+                "savepoints of a transaction",
+                limits::SAVEPOINTS_MAX,
+            ));
         }
         self.savepoints.push(Savepoint {
             name: name.to_owned(),
@@ -42,8 +48,12 @@ impl<S: Storage> Transaction<S> {
     /// Forgets all writes since the savepoint, and the savepoints after it.
     pub fn rollback_to(&mut self, name: &str) -> Result<()> {
         self.version()?;
-        let position = self.savepoints.iter().position(|savepoint| savepoint.name == name);
-        let position = position.ok_or_else(|| Error::NotFound(format!("there is no savepoint {name:?}")))?;
+        let position = self
+            .savepoints
+            .iter()
+            .position(|savepoint| savepoint.name == name);
+        let position =
+            position.ok_or_else(|| Error::NotFound(format!("there is no savepoint {name:?}")))?;
         for later in self.savepoints.drain(position + 1..).rev() {
             self.stores.extend(later.dropped);
         }
@@ -52,7 +62,8 @@ impl<S: Storage> Transaction<S> {
             self.stores.extend(savepoint.dropped.drain(..));
             // Stores that were merely opened since then stay usable; created ones are gone with their catalog entry.
             let open = &savepoint.open;
-            self.stores.retain(|id, store| open.contains(id) || !store.created);
+            self.stores
+                .retain(|id, store| open.contains(id) || !store.created);
         }
         Ok(())
     }

@@ -36,15 +36,28 @@ impl<S: Storage> Transaction<S> {
         }
         let access = self.access(name);
         if !access.create {
-            return Err(Error::Denied(format!("creating store {name:?} is not granted")));
+            return Err(Error::Denied(format!(
+                "creating store {name:?} is not granted"
+            )));
         }
         if self.catalog_has(name)? {
             return Err(Error::Exists(format!("store {name:?}")));
         }
         let id = self.engine.storage.allocate_store(name.as_bytes())?;
-        let entry = Entry { id, page_bytes: u32::try_from(page_bytes).unwrap_or(u32::MAX) };
+        let entry = Entry {
+            id,
+            page_bytes: u32::try_from(page_bytes).unwrap_or(u32::MAX),
+        };
         self.set_catalog(name.as_bytes(), Pending::Put(entry.encode().into()))?;
-        self.stores.insert(id, OpenStore { name: name.into(), entry, access, created: true });
+        self.stores.insert(
+            id,
+            OpenStore {
+                name: name.into(),
+                entry,
+                access,
+                created: true,
+            },
+        );
         Ok(id)
     }
 
@@ -60,8 +73,19 @@ impl<S: Storage> Transaction<S> {
             return Err(Error::Denied(format!("store {name:?} is not granted")));
         }
         let entry = self.catalog_entry(name)?.ok_or_else(|| missing(name))?;
-        let created = self.buffer.get(LogicalId::CATALOG, name.as_bytes()).is_some();
-        self.stores.insert(entry.id, OpenStore { name: name.into(), entry, access, created });
+        let created = self
+            .buffer
+            .get(LogicalId::CATALOG, name.as_bytes())
+            .is_some();
+        self.stores.insert(
+            entry.id,
+            OpenStore {
+                name: name.into(),
+                entry,
+                access,
+                created,
+            },
+        );
         Ok(entry.id)
     }
 
@@ -78,13 +102,21 @@ impl<S: Storage> Transaction<S> {
         self.check_writable()?;
         catalog::check_name(name)?;
         if !self.access(name).create {
-            return Err(Error::Denied(format!("dropping store {name:?} is not granted")));
+            return Err(Error::Denied(format!(
+                "dropping store {name:?} is not granted"
+            )));
         }
         let entry = self.catalog_entry(name)?.ok_or_else(|| missing(name))?;
-        let created = self.stores.get(&entry.id).is_some_and(|store| store.created);
+        let created = self
+            .stores
+            .get(&entry.id)
+            .is_some_and(|store| store.created);
         self.set_catalog(name.as_bytes(), Pending::Remove)?;
         if !created {
-            self.set_catalog(&catalog::dropped_key(entry.id), Pending::Put(entry.encode().into()))?;
+            self.set_catalog(
+                &catalog::dropped_key(entry.id),
+                Pending::Put(entry.encode().into()),
+            )?;
         }
         self.buffer.clear(entry.id);
         self.close(entry.id);
@@ -94,7 +126,9 @@ impl<S: Storage> Transaction<S> {
     /// The stores that may be read, by name.
     pub fn list_stores(&mut self) -> Result<Vec<StoreInfo>> {
         let entries = self.catalog_entries()?.into_iter();
-        let mut stores: Vec<_> = entries.map(|(name, entry)| StoreInfo { name, id: entry.id }).collect();
+        let mut stores: Vec<_> = entries
+            .map(|(name, entry)| StoreInfo { name, id: entry.id })
+            .collect();
         let names: Vec<_> = stores.iter().map(|store| store.name.as_bytes()).collect();
         let mut granted = self.engine.storage.granted(&names).into_iter();
         stores.retain(|_| granted.next().is_some_and(|access| access.read));
@@ -104,18 +138,30 @@ impl<S: Storage> Transaction<S> {
     /// All stores with their entries, whatever is granted.
     pub(crate) fn catalog_entries(&mut self) -> Result<Vec<(String, Entry)>> {
         let items = self.catalog_items(catalog::NAMES.into())?;
-        let named = items.into_iter().map(|(key, value)| Ok((name_of(key)?, Entry::decode(&value)?)));
+        let named = items
+            .into_iter()
+            .map(|(key, value)| Ok((name_of(key)?, Entry::decode(&value)?)));
         named.collect()
     }
 
     /// The dropped stores whose nodes are still there.
     pub fn dropped_stores(&mut self) -> Result<Vec<Entry>> {
         let items = self.catalog_items(catalog::DROPPED_STORES.into())?;
-        items.iter().map(|(_, value)| Entry::decode(value)).collect()
+        items
+            .iter()
+            .map(|(_, value)| Entry::decode(value))
+            .collect()
     }
 
     fn catalog_items(&mut self, range: super::Range<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let items = self.collect(catalog::TREE, "", range, Direction::Ascending, usize::MAX, usize::MAX)?;
+        let items = self.collect(
+            catalog::TREE,
+            "",
+            range,
+            Direction::Ascending,
+            usize::MAX,
+            usize::MAX,
+        )?;
         let mut pairs = Vec::with_capacity(items.len());
         items.visit(|key, value| pairs.push((key.to_vec(), value.to_vec())));
         Ok(pairs)
@@ -123,7 +169,9 @@ impl<S: Storage> Transaction<S> {
 
     fn catalog_entry(&mut self, name: &str) -> Result<Option<Entry>> {
         let found = self.value_of(catalog::TREE, "", name.as_bytes())?;
-        found.map(|value| Entry::decode(value.as_slice())).transpose()
+        found
+            .map(|value| Entry::decode(value.as_slice()))
+            .transpose()
     }
 
     fn catalog_has(&mut self, name: &str) -> Result<bool> {
@@ -141,7 +189,8 @@ impl<S: Storage> Transaction<S> {
 }
 
 fn name_of(key: Vec<u8>) -> Result<String> {
-    String::from_utf8(key).map_err(|_| Error::Corrupt("a store name in the catalog is not UTF-8".to_owned()))
+    String::from_utf8(key)
+        .map_err(|_| Error::Corrupt("a store name in the catalog is not UTF-8".to_owned()))
 }
 
 fn missing(name: &str) -> Error {

@@ -17,7 +17,10 @@ impl<S: Storage> Transaction<S> {
         let (tree, name) = self.writable(store)?;
         check_key(key)?;
         if self.presence_of(tree, &name, key)? {
-            return Err(Error::Exists(format!("key {} of store {name:?}", key.escape_ascii())));
+            return Err(Error::Exists(format!(
+                "key {} of store {name:?}",
+                key.escape_ascii()
+            )));
         }
         self.set(tree, key, value)
     }
@@ -34,7 +37,10 @@ impl<S: Storage> Transaction<S> {
         let (tree, name) = self.writable(store)?;
         check_key(key)?;
         if !self.presence_of(tree, &name, key)? {
-            return Err(Error::NotFound(format!("key {} of store {name:?}", key.escape_ascii())));
+            return Err(Error::NotFound(format!(
+                "key {} of store {name:?}",
+                key.escape_ascii()
+            )));
         }
         self.set(tree, key, value)
     }
@@ -53,7 +59,13 @@ impl<S: Storage> Transaction<S> {
     /// Removes all items of a range; answers how many there were.
     pub fn remove_range(&mut self, store: u64, range: Range<'_>) -> Result<u64> {
         let (tree, name) = self.writable(store)?;
-        let keys = self.collect_keys(tree, &name, range, Direction::Ascending, limits::WRITES_MAX + 1)?;
+        let keys = self.collect_keys(
+            tree,
+            &name,
+            range,
+            Direction::Ascending,
+            limits::WRITES_MAX + 1,
+        )?;
         if keys.len() > limits::WRITES_MAX {
             return Err(Error::limit("items of a remove-range", limits::WRITES_MAX));
         }
@@ -67,7 +79,10 @@ impl<S: Storage> Transaction<S> {
         self.check_writable()?;
         let open = self.open(store)?;
         if !open.access.write {
-            return Err(Error::Denied(format!("writing store {:?} is not granted", open.name)));
+            return Err(Error::Denied(format!(
+                "writing store {:?} is not granted",
+                open.name
+            )));
         }
         Ok((open.entry.tree(), Rc::clone(&open.name)))
     }
@@ -87,13 +102,21 @@ impl<S: Storage> Transaction<S> {
     /// Writes a large value ahead, so that the commit itself stays small.
     fn spill(&mut self, tree: Tree, value: &[u8]) -> Result<Pending<S::Spilled>> {
         let ids = self.engine.storage.allocate(tree.store, 1)?;
-        let id = *ids.first().ok_or_else(|| Error::Invalid("the storage allocated no id".to_owned()))?;
-        let spilled = self.engine.storage.spill(id, &page::encode_value(id, value))?;
+        let id = *ids
+            .first()
+            .ok_or_else(|| Error::Invalid("the storage allocated no id".to_owned()))?;
+        let spilled = self
+            .engine
+            .storage
+            .spill(id, &page::encode_value(id, value))?;
         Ok(Pending::Spilled(id, Rc::new(spilled)))
     }
 
     /// The unbounded range.
     pub const fn everything() -> Range<'static> {
-        Range { lower: Bound::Unbounded, upper: Bound::Unbounded }
+        Range {
+            lower: Bound::Unbounded,
+            upper: Bound::Unbounded,
+        }
     }
 }

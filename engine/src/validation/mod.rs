@@ -29,6 +29,3 @@ mod rerun;
 
 pub use reads::{CountRead, PointRead, RangeRead, Reads, StoreReads};
 pub use rerun::rerun;
-
-#[cfg(test)]
-mod tests;

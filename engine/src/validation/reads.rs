@@ -80,7 +80,10 @@ impl Reads {
 
     fn grow(&mut self) -> Result<()> {
         if self.kept >= limits::READS_MAX {
-            return Err(Error::limit("reads of a serializable transaction", limits::READS_MAX));
+            return Err(Error::limit(
+                "reads of a serializable transaction",
+                limits::READS_MAX,
+            ));
         }
         self.kept += 1;
         Ok(())
@@ -88,7 +91,10 @@ impl Reads {
 
     /// Whether this point read is already kept.
     pub fn has_point(&self, store: u64, key: &[u8], value: bool) -> bool {
-        let read = self.stores.get(&store).and_then(|reads| reads.points.get(key));
+        let read = self
+            .stores
+            .get(&store)
+            .and_then(|reads| reads.points.get(key));
         read.is_some_and(|read| read.value || !value)
     }
 
@@ -115,16 +121,26 @@ impl Reads {
     pub fn nodes(&self) -> BTreeSet<LogicalId> {
         let mut nodes = BTreeSet::new();
         for reads in self.stores.values() {
-            nodes.extend(reads.points.values().flat_map(|read| read.nodes.iter().copied()));
-            nodes.extend(reads.ranges.iter().flat_map(|read| read.nodes.iter().copied()));
+            nodes.extend(
+                reads
+                    .points
+                    .values()
+                    .flat_map(|read| read.nodes.iter().copied()),
+            );
+            nodes.extend(
+                reads
+                    .ranges
+                    .iter()
+                    .flat_map(|read| read.nodes.iter().copied()),
+            );
         }
         nodes
     }
 
     /// The counters that were read, with the version of each.
     pub fn counters(&self) -> impl Iterator<Item = (LogicalId, CountRead)> {
-        self.stores
-            .iter()
-            .filter_map(|(store, reads)| reads.count.map(|count| (LogicalId::counter(*store), count)))
+        self.stores.iter().filter_map(|(store, reads)| {
+            reads.count.map(|count| (LogicalId::counter(*store), count))
+        })
     }
 }

@@ -63,15 +63,26 @@ fn rerun_points<S: Storage>(
         let before = expired_is_conflict(look(&store.tree, older, key, read.value))?;
         newer.start_touching();
         let after = look(&store.tree, newer, key, read.value)?;
-        *read = PointRead { value: read.value, nodes: newer.touched() };
+        *read = PointRead {
+            value: read.value,
+            nodes: newer.touched(),
+        };
         if before != Some(after) {
-            conflicts.push(ConflictingKey { store: store.name.clone(), key: key.clone() });
+            conflicts.push(ConflictingKey {
+                store: store.name.clone(),
+                key: key.clone(),
+            });
         }
     }
     Ok(())
 }
 
-fn look<S: Storage>(tree: &Tree, view: &mut View<S>, key: &[u8], value: bool) -> Result<Option<Sight>> {
+fn look<S: Storage>(
+    tree: &Tree,
+    view: &mut View<S>,
+    key: &[u8],
+    value: bool,
+) -> Result<Option<Sight>> {
     let Some(found) = tree.find(view, key)? else {
         return Ok(None);
     };
@@ -100,13 +111,18 @@ fn rerun_ranges<S: Storage>(
         let before = expired_is_conflict(collect(&store.tree, older, read, usize::MAX))?;
         newer.start_touching();
         // One item more than before is enough to see that there are more.
-        let items_max = before.as_ref().map_or(0, |items| items.len().saturating_add(1));
+        let items_max = before
+            .as_ref()
+            .map_or(0, |items| items.len().saturating_add(1));
         let after = collect(&store.tree, newer, read, items_max)?;
         read.nodes = newer.touched();
         if before.as_ref() != Some(&after) {
             let key = first_difference(&before.unwrap_or_default(), &after)
                 .unwrap_or_else(|| start_of(&read.lower));
-            conflicts.push(ConflictingKey { store: store.name.clone(), key });
+            conflicts.push(ConflictingKey {
+                store: store.name.clone(),
+                key,
+            });
         }
     }
     Ok(())
@@ -115,24 +131,35 @@ fn rerun_ranges<S: Storage>(
 type Items = Vec<(Vec<u8>, Sight)>;
 
 /// The items of a range read as a view sees them.
-fn collect<S: Storage>(tree: &Tree, view: &mut View<S>, read: &RangeRead, items_max: usize) -> Result<Items> {
+fn collect<S: Storage>(
+    tree: &Tree,
+    view: &mut View<S>,
+    read: &RangeRead,
+    items_max: usize,
+) -> Result<Items> {
     let mut items: Items = Vec::new();
     let mut blobs = Vec::new();
-    tree.scan(view, as_slice(&read.lower), as_slice(&read.upper), Direction::Ascending, &mut |key, value| {
-        if items.len() >= items_max {
-            return Ok(ControlFlow::Break(()));
-        }
-        let sight = match value {
-            _ if !read.values => Sight::Present,
-            Value::Inline(bytes) => Sight::Inline(bytes.to_vec()),
-            Value::Blob(id) => {
-                blobs.push((items.len(), id));
-                Sight::Blob(id, 0)
+    tree.scan(
+        view,
+        as_slice(&read.lower),
+        as_slice(&read.upper),
+        Direction::Ascending,
+        &mut |key, value| {
+            if items.len() >= items_max {
+                return Ok(ControlFlow::Break(()));
             }
-        };
-        items.push((key.to_vec(), sight));
-        Ok(ControlFlow::Continue(()))
-    })?;
+            let sight = match value {
+                _ if !read.values => Sight::Present,
+                Value::Inline(bytes) => Sight::Inline(bytes.to_vec()),
+                Value::Blob(id) => {
+                    blobs.push((items.len(), id));
+                    Sight::Blob(id, 0)
+                }
+            };
+            items.push((key.to_vec(), sight));
+            Ok(ControlFlow::Continue(()))
+        },
+    )?;
     for (index, id) in blobs {
         let version = view.look_at_value(id)?;
         if let Some((_, sight)) = items.get_mut(index) {
@@ -143,7 +170,11 @@ fn collect<S: Storage>(tree: &Tree, view: &mut View<S>, read: &RangeRead, items_
 }
 
 fn first_difference(before: &Items, after: &Items) -> Option<Vec<u8>> {
-    let at = before.iter().zip(after).position(|(one, other)| one != other).unwrap_or(before.len().min(after.len()));
+    let at = before
+        .iter()
+        .zip(after)
+        .position(|(one, other)| one != other)
+        .unwrap_or(before.len().min(after.len()));
     let keys = [before.get(at), after.get(at)];
     keys.into_iter().flatten().map(|(key, _)| key.clone()).min()
 }
@@ -174,9 +205,15 @@ fn rerun_count<S: Storage>(
     };
     let now = newer.counter(store.tree.store)?;
     if now.value != read.value {
-        conflicts.push(ConflictingKey { store: store.name.clone(), key: Vec::new() });
+        conflicts.push(ConflictingKey {
+            store: store.name.clone(),
+            key: Vec::new(),
+        });
     }
-    store.count = Some(super::CountRead { value: now.value, version: now.version });
+    store.count = Some(super::CountRead {
+        value: now.value,
+        version: now.version,
+    });
     Ok(())
 }
 

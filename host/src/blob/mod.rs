@@ -1,5 +1,7 @@
 //! Where immutable bytes lie: the trait of blob stores and its implementations.
 
+pub mod memory;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use sop_engine::types::PhysicalId;

@@ -11,7 +11,7 @@ use crate::engine_pool::Lease;
 use crate::error::Result;
 use crate::limits;
 use crate::runtime::Runtime;
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageOptions};
 
 /// Opens what lies under the capability layer.
 pub(super) async fn open_storage(
@@ -19,8 +19,8 @@ pub(super) async fn open_storage(
     config: &Config,
     runtime: &Arc<dyn Runtime>,
 ) -> Result<Arc<Storage>> {
-    let _ = (url, config, runtime);
-    Ok(Arc::new(Storage {}))
+    let _ = (url, config);
+    Ok(Arc::new(Storage::memory(StorageOptions::default(), Arc::clone(runtime))))
 }
 
 pub(super) async fn outcome(core: &Arc<DatabaseCore>, id: CommitId) -> Result<Outcome> {

@@ -1,0 +1,64 @@
+# The two commands of the README, and their parts. `make help` lists them.
+
+CARGO ?= cargo
+TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sop-tools
+DENY_VERSION := 0.20.2
+DENY := $(TOOLS)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+PLUGINS := guest-examples/target/wasm32-unknown-unknown/release
+# One feature set and one profile for everything that links wasmtime, so that it is compiled once.
+WORKSPACE := --workspace --all-targets
+
+.PHONY: help setup plugins build demo test format clippy docs deny unit clean
+
+help: ## List these targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: ## Install the wasm target of the toolchain, if it is missing
+	@.ci/setup
+
+plugins: setup ## Build the example plugins
+	@echo "==> building the example plugins"
+	cd guest-examples && $(CARGO) build --release --locked
+
+build: setup plugins ## Build the engine component, the library and the binary `sop`
+	@echo "==> building sop (the first build compiles wasmtime: several minutes on 2 cores)"
+	$(CARGO) build --workspace --locked
+
+demo: build ## A swarm of sandboxed agents indexes this project's own files, survives kill -9, and proves the result
+	target/debug/sop demo --plugin $(PLUGINS)/indexer.wasm $(DEMO)
+
+test: setup format plugins clippy docs unit deny ## Everything that decides whether a change lands
+	@echo "==> all checks passed"
+
+format:
+	@echo "==> format"
+	$(CARGO) fmt --all --check
+	cd guest-examples && $(CARGO) fmt --all --check
+
+clippy: setup
+	@echo "==> clippy"
+	$(CARGO) clippy $(WORKSPACE) --locked -- -D warnings
+	$(CARGO) clippy -p sop-engine --target wasm32-unknown-unknown --locked -- -D warnings
+	cd guest-examples && $(CARGO) clippy --all-targets --locked -- -D warnings
+
+docs: setup
+	@echo "==> docs"
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+unit: setup plugins
+	@echo "==> tests"
+	$(CARGO) test --workspace --locked
+	cd guest-examples && $(CARGO) test -p sop-guest --target $$(rustc -vV | sed -n 's/^host: //p') --locked
+
+deny: $(DENY)
+	@echo "==> licences, bans, sources"
+	$(DENY) --manifest-path Cargo.toml check --config .config/deny.toml bans licenses sources
+	$(DENY) --manifest-path guest-examples/Cargo.toml check --config .config/deny.toml bans licenses sources
+
+$(DENY):
+	@echo "==> installing cargo-deny $(DENY_VERSION) into $(TOOLS)"
+	$(CARGO) install cargo-deny --version $(DENY_VERSION) --locked --root $(TOOLS)/cargo-deny-$(DENY_VERSION)
+
+clean: ## Remove everything that was built
+	$(CARGO) clean
+	cd guest-examples && $(CARGO) clean

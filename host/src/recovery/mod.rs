@@ -1,0 +1,4 @@
+//! How a database comes back: what a checkpoint holds and how the segments written since are replayed over it.
+
+pub mod entry;
+pub mod replay;
