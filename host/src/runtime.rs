@@ -31,10 +31,7 @@ pub struct TokioRuntime {
 impl TokioRuntime {
     /// The runtime of the calling task.
     pub fn current() -> Self {
-        Self {
-            start: std::time::Instant::now(),
-            handle: tokio::runtime::Handle::current(),
-        }
+        Self { start: std::time::Instant::now(), handle: tokio::runtime::Handle::current() }
     }
 }
 

@@ -8,9 +8,10 @@ use super::data::{CommitId, Outcome, Progress, VerifyReport};
 use super::statistics::Statistics;
 use crate::config::{Config, Url};
 use crate::engine_pool::Lease;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::limits;
 use crate::runtime::Runtime;
+<<<<<<< HEAD
 use crate::storage::{Storage, StorageOptions};
 
 /// Opens what lies under the capability layer.
@@ -21,6 +22,23 @@ pub(super) async fn open_storage(
 ) -> Result<Arc<Storage>> {
     let _ = (url, config);
     Ok(Arc::new(Storage::memory(StorageOptions::default(), Arc::clone(runtime))))
+=======
+use crate::storage::{HistoryOptions, Storage, StorageOptions};
+
+/// Opens what lies under the capability layer.
+pub(super) fn open_storage(url: &Url, config: &Config, runtime: &Arc<dyn Runtime>) -> Result<Arc<Storage>> {
+    let history = HistoryOptions { retention: config.retention, ..HistoryOptions::default() };
+    let options = StorageOptions {
+        cache_bytes: config.cache_bytes,
+        history,
+        read_only: config.read_only,
+        ..StorageOptions::default()
+    };
+    match url {
+        Url::Memory => Ok(Arc::new(Storage::memory(options, Arc::clone(runtime)))),
+        Url::Directory(path) => Err(Error::MissingDatabase(path.display().to_string())),
+    }
+>>>>>>> cli
 }
 
 pub(super) async fn outcome(core: &Arc<DatabaseCore>, id: CommitId) -> Result<Outcome> {
@@ -39,6 +57,7 @@ pub(super) fn statistics(core: &DatabaseCore) -> Statistics {
     statistics.instances_made = core.pool.instances_made();
     statistics.instances_reused = core.pool.instances_reused();
     statistics.calls = core.pool.calls();
+    statistics.storage = core.storage.statistics().into();
     statistics
 }
 

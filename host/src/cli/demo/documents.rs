@@ -1,10 +1,9 @@
 //! The documents of the demo, and what their index must come to: counted here in plain Rust, by no code that the plugin
 //! or the engine has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
 use crate::cli::failure::{Failure, Outcome};
@@ -17,7 +16,7 @@ const SKIPPED: [&str; 3] = ["target", ".git", "node_modules"];
 const WORD_BYTES_MAX: usize = 64;
 
 /// A piece of text that one transaction indexes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Document {
     /// Unique in the database.
     pub(super) id: u64,
@@ -34,8 +33,8 @@ pub(super) struct Index {
     pub(super) documents: BTreeMap<u64, u64>,
     /// By word: in how many documents, and how often altogether.
     pub(super) terms: BTreeMap<String, (u64, u64)>,
-    /// Pairs of word and document.
-    pub(super) postings: u64,
+    /// How often a word is in a document.
+    pub(super) postings: BTreeMap<(String, u64), u64>,
     /// Words altogether.
     pub(super) tokens: u64,
 }
@@ -93,10 +92,10 @@ fn pieces(text: &str, piece_bytes: usize) -> Vec<&str> {
     pieces
 }
 
-/// The words of a text: runs of alphanumeric characters, in lower case, cut to a length.
+/// The words of a text: runs of alphanumeric characters, each in lower case, cut to a length.
 fn words(text: &str) -> impl Iterator<Item = String> {
     text.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty()).map(|word| {
-        let mut word = word.to_lowercase();
+        let mut word: String = word.chars().flat_map(char::to_lowercase).collect();
         word.truncate(word.floor_char_boundary(WORD_BYTES_MAX));
         word
     })
@@ -106,17 +105,15 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 pub(super) fn recount<'a>(documents: impl Iterator<Item = &'a Document>) -> Index {
     let mut index = Index::default();
     for document in documents {
-        let mut seen = BTreeSet::new();
         let mut count = 0;
         for word in words(&document.text) {
             count += 1;
             let (containing, occurrences) = index.terms.entry(word.clone()).or_default();
             *occurrences += 1;
-            if seen.insert(word) {
-                *containing += 1;
-            }
+            let posting = index.postings.entry((word, document.id)).or_default();
+            *containing += u64::from(*posting == 0);
+            *posting += 1;
         }
-        index.postings += seen.len() as u64;
         index.tokens += count;
         index.documents.insert(document.id, count);
     }
@@ -144,7 +141,8 @@ mod tests {
         let index = recount(documents.iter());
         assert_eq!(index.terms.get("rose"), Some(&(2, 3)));
         assert_eq!(index.terms.get("a"), Some(&(1, 2)));
-        assert_eq!((index.tokens, index.postings), (8, 6));
+        assert_eq!((index.tokens, index.postings.len()), (8, 6));
+        assert_eq!(index.postings.get(&("rose".to_owned(), 1)), Some(&2));
         assert_eq!(index.documents, BTreeMap::from([(1, 5), (2, 3)]));
     }
 }

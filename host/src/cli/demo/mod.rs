@@ -1,7 +1,7 @@
 //! `sop demo`: a swarm of sandboxed agents on one store, and the proof that nothing was lost.
 //!
 //! ```text
-//!  documents ──enqueue──> demo/queue ──N agents, one transaction a document──> demo/index, demo/terms, demo/totals
+//!  documents ──enqueue──> queue, texts ──N agents, one transaction a document──> documents, index, terms
 //!                                                                                 │
 //!  recount in plain Rust ────────────────────── equal? ──────────────────────────┘
 //!
@@ -14,6 +14,7 @@ mod child;
 mod documents;
 mod proof;
 mod report;
+mod stored;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -40,7 +41,7 @@ const KILL_PERCENT: u64 = 45;
 /// kills itself with SIGKILL half-way, the database is reopened, the work is finished and proved again.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  sop demo\n  sop demo --agents 100 --documents /usr/share/doc\n  \
-    sop demo --directory ./demo --keep     then: sop --database dir:./demo scan demo/terms")]
+    sop demo --directory ./demo --keep     then: sop --database dir:./demo scan documents")]
 pub(crate) struct Arguments {
     /// Agents at work at the same time
     #[arg(long, value_name = "AGENTS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -69,13 +70,16 @@ pub(crate) struct Arguments {
     /// Be the process that dies: after so many documents
     #[arg(long, hide = true, value_name = "DOCUMENTS")]
     die_after: Option<u64>,
+    /// Documents have ids below this one
+    #[arg(long, hide = true, default_value_t = 0)]
+    span: u64,
 }
 
 impl Arguments {
     pub(crate) async fn run(self, global: &Global, console: &mut Console) -> Outcome<Exit> {
         let plugin = load(&self.plugin).await?;
         if let (Some(count), Some(directory)) = (self.die_after, &self.directory) {
-            let swarm = self.swarm(open(directory).await?, plugin);
+            let swarm = self.swarm(open(directory).await?, plugin, self.span);
             return child::work_and_die(&swarm, count).await.map(|()| Exit::Success);
         }
         let directory = self.directory.clone().unwrap_or_else(|| {
@@ -93,8 +97,8 @@ impl Arguments {
         done.map(|()| Exit::Success)
     }
 
-    fn swarm(&self, database: Database, plugin: Plugin) -> Swarm {
-        Swarm { database, plugin, agents: self.agents, shards: self.shards }
+    fn swarm(&self, database: Database, plugin: Plugin, span: u64) -> Swarm {
+        Swarm { database, plugin, agents: self.agents, shards: self.shards, span }
     }
 
     async fn rounds(&self, directory: &Path, plugin: Plugin, global: &Global, console: &mut Console) -> Outcome {
@@ -103,7 +107,7 @@ impl Arguments {
         let count = all.len() as u64;
         console.note(&format!("{count} documents of {}, {} agents", self.documents.display(), self.agents));
 
-        let swarm = self.swarm(open(directory).await?, plugin.clone());
+        let swarm = self.swarm(open(directory).await?, plugin.clone(), count);
         swarm.enqueue(&all).await?;
         let first = self.work(&swarm, count, console, "round 1").await?;
         let done = all.iter().map(|document| document.id).collect();
@@ -112,7 +116,7 @@ impl Arguments {
             "proved: {} documents, {} terms, {} postings, {} words, as counted again; {} pages sound",
             count,
             quantity::count(proof.index.terms.len() as u64),
-            quantity::count(proof.index.postings),
+            quantity::count(proof.index.postings.len() as u64),
             quantity::count(proof.index.tokens),
             quantity::count(proof.report.stores.iter().map(|store| store.leaves + store.branches).sum()),
         ));
@@ -126,13 +130,13 @@ impl Arguments {
         let mut expected: BTreeSet<u64> = done;
         expected.extend(&acknowledged);
 
-        let swarm = self.swarm(open(directory).await?, plugin);
+        let swarm = self.swarm(open(directory).await?, plugin, 2 * count);
         proof::prove(&swarm, &all, &expected).await?;
         console.note(&format!(
             "killed after {} acknowledged documents; reopened and proved: all of them are there, each once",
             acknowledged.len()
         ));
-        let second = self.work(&swarm, 0, console, "the rest of round 2").await?;
+        let second = self.work(&swarm, 2 * count - expected.len() as u64, console, "the rest of round 2").await?;
         let everything = all.iter().map(|document| document.id).collect();
         let proof = proof::prove(&swarm, &all, &everything).await?;
         let report = report::Report::new(first, second, &statistics, &swarm.database, &proof, directory);
@@ -142,7 +146,6 @@ impl Arguments {
     }
 
     async fn work(&self, swarm: &Swarm, total: u64, console: &mut Console, name: &str) -> Outcome<Tally> {
-        let total = if total == 0 { swarm.status().await?.pending } else { total };
         let progress = console.progress();
         let tally = swarm.work(move |_, count| progress.units(count, total)).await?;
         console.note(&format!(
@@ -170,6 +173,8 @@ impl Arguments {
             &self.agents.to_string(),
             "--shards",
             &self.shards.to_string(),
+            "--span",
+            &(2 * count).to_string(),
         ];
         child::run(arguments.map(str::to_owned).to_vec(), count, console.progress()).await
     }

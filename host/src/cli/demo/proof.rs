@@ -6,6 +6,7 @@ use sop_host::VerifyReport;
 
 use super::agents::Swarm;
 use super::documents::{Document, Index, recount};
+use super::stored;
 use crate::cli::failure::{Failure, Outcome};
 
 /// What was proved.
@@ -22,11 +23,10 @@ pub(super) struct Proof {
 /// All of `documents` were put into the queue. Those in `acknowledged` must be indexed; of the others some may be, if their
 /// commit was under way when the process was killed. What is not indexed must still be in the queue.
 pub(super) async fn prove(swarm: &Swarm, documents: &[Document], acknowledged: &BTreeSet<u64>) -> Outcome<Proof> {
-    let found = swarm.index().await?;
+    let (found, pending) = stored::read(&swarm.database).await?;
     if let Some(lost) = acknowledged.iter().find(|id| !found.documents.contains_key(id)) {
         return Err(unverified(format!("document {lost} was acknowledged and is not in the index")));
     }
-    let pending = swarm.status().await?.pending;
     if pending + found.documents.len() as u64 != documents.len() as u64 {
         let message = format!(
             "{} documents were handed over, {} are indexed and {pending} are waiting",
@@ -57,10 +57,10 @@ fn compare(found: &Index, expected: &Index) -> Outcome {
         None => format!(
             "the recount has {} terms, {} postings, {} words; the index {}, {}, {}",
             expected.terms.len(),
-            expected.postings,
+            expected.postings.len(),
             expected.tokens,
             found.terms.len(),
-            found.postings,
+            found.postings.len(),
             found.tokens
         ),
     };

@@ -73,7 +73,7 @@ impl Report {
             verified: true,
             documents: proof.index.documents.len() as u64,
             terms: proof.index.terms.len() as u64,
-            postings: proof.index.postings,
+            postings: proof.index.postings.len() as u64,
             words: proof.index.tokens,
             transactions_per_second: percent(both.documents, 1) / 100.0 / both.elapsed.as_secs_f64().max(f64::EPSILON),
             conflicts: both.conflicts,

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
-use rustyline::{Context, Editor, Helper, Highlighter, Hinter, Validator};
+use rustyline::validate::Validator;
+use rustyline::{Context, Editor, Helper};
 use tokio::sync::mpsc;
 
 use super::answer::{Answer, Refusal, Reply};
@@ -233,9 +236,16 @@ fn editor(stores: Arc<Mutex<Vec<String>>>) -> Outcome<Editor<Completion, Default
 }
 
 /// Completes the command, then the store.
-#[derive(Helper, Highlighter, Hinter, Validator)]
 struct Completion {
     stores: Arc<Mutex<Vec<String>>>,
+}
+
+impl Helper for Completion {}
+impl Highlighter for Completion {}
+impl Validator for Completion {}
+
+impl Hinter for Completion {
+    type Hint = String;
 }
 
 impl Completer for Completion {
