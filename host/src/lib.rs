@@ -2,12 +2,6 @@
 
 pub mod blob;
 pub mod cache;
-<<<<<<< HEAD
-pub mod commit;
-pub mod recovery;
-pub mod registry;
-=======
->>>>>>> cli
 pub mod capability;
 pub mod commit;
 pub mod config;
@@ -16,11 +10,8 @@ pub mod engine_pool;
 pub mod error;
 pub mod limits;
 pub mod plugin;
-<<<<<<< HEAD
-=======
 pub mod recovery;
 pub mod registry;
->>>>>>> cli
 pub mod runtime;
 pub mod statistics;
 pub mod storage;

@@ -66,10 +66,7 @@ pub const CHECKPOINT_CHUNK_ENTRIES: usize = 1_024;
 const _: () = assert!(GROUP_BYTES_MAX < SEGMENT_BYTES_MAX && SEGMENT_BYTES_MAX < u32::MAX as usize / 2);
 const _: () = assert!(PUT_TIMEOUT.as_millis() < RESERVATION_LEASE.as_millis());
 const _: () = assert!(WAITING_MARK_LEASE.as_millis() >= BUSY_WAIT.as_millis());
-<<<<<<< HEAD
-=======
 
->>>>>>> cli
 /// Nodes that one step of a verification looks at.
 pub const VERIFY_STEP_NODES: u32 = 256;
 /// Nodes that one transaction of a reclamation removes.

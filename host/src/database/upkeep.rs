@@ -11,18 +11,6 @@ use crate::engine_pool::Lease;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::runtime::Runtime;
-<<<<<<< HEAD
-use crate::storage::{Storage, StorageOptions};
-
-/// Opens what lies under the capability layer.
-pub(super) async fn open_storage(
-    url: &Url,
-    config: &Config,
-    runtime: &Arc<dyn Runtime>,
-) -> Result<Arc<Storage>> {
-    let _ = (url, config);
-    Ok(Arc::new(Storage::memory(StorageOptions::default(), Arc::clone(runtime))))
-=======
 use crate::storage::{HistoryOptions, Storage, StorageOptions};
 
 /// Opens what lies under the capability layer.
@@ -38,7 +26,6 @@ pub(super) fn open_storage(url: &Url, config: &Config, runtime: &Arc<dyn Runtime
         Url::Memory => Ok(Arc::new(Storage::memory(options, Arc::clone(runtime)))),
         Url::Directory(path) => Err(Error::MissingDatabase(path.display().to_string())),
     }
->>>>>>> cli
 }
 
 pub(super) async fn outcome(core: &Arc<DatabaseCore>, id: CommitId) -> Result<Outcome> {
