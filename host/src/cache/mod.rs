@@ -62,8 +62,8 @@ impl Cache {
         if let [id] = ids {
             return Ok(vec![self.get_one(*id).await?]);
         }
-        let fetches = futures::stream::iter(ids.iter().map(|id| self.get_one(*id)));
-        fetches.buffered(FETCHES_MAX).try_collect().await
+        let fetches: Vec<_> = ids.iter().map(|id| self.get_one(*id)).collect();
+        futures::stream::iter(fetches).buffered(FETCHES_MAX).try_collect().await
     }
 
     async fn get_one(&self, id: PhysicalId) -> Result<Bytes, StorageError> {

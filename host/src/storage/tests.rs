@@ -285,7 +285,7 @@ async fn replay_in_ticket_order_gives_the_same_state_and_twice_is_once() {
     assert_eq!(state(&replayed, &blobs, &ids).await, expected);
     assert!(replayed.floor() >= epoch_version(2));
     // What a checkpoint contains is skipped: below its low-water mark, or by name.
-    let (low_water, last) = (segments[20].0.record.ticket, segments[34].0.record.ticket);
+    let (low_water, last) = (segments[20].0.record.ticket, segments[33].0.record.ticket);
     let header = Header { low_water, contained: vec![last], ..Header::default() };
     let partial = MemoryRegistry::new(2, HistoryOptions::default(), runtime);
     let mut replay = Replay::new(&partial, &header);
