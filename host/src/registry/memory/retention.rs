@@ -38,7 +38,11 @@ impl Retention {
             bytes_max,
             bytes: 0,
             snapshots: BTreeMap::new(),
-            marks: VecDeque::from([Mark { first: now, last: now, version }]),
+            marks: VecDeque::from([Mark {
+                first: now,
+                last: now,
+                version,
+            }]),
             superseded: VecDeque::new(),
         }
     }
@@ -60,8 +64,18 @@ impl Retention {
     pub(super) fn published(&mut self, now: Duration, version: Version) {
         let spacing = self.period / MARKS_PER_RETENTION;
         match self.marks.back_mut() {
-            Some(mark) if now < mark.first + spacing => *mark = Mark { first: mark.first, last: now, version },
-            _ => self.marks.push_back(Mark { first: now, last: now, version }),
+            Some(mark) if now < mark.first + spacing => {
+                *mark = Mark {
+                    first: mark.first,
+                    last: now,
+                    version,
+                }
+            }
+            _ => self.marks.push_back(Mark {
+                first: now,
+                last: now,
+                version,
+            }),
         }
     }
 
@@ -87,15 +101,25 @@ impl Retention {
             self.marks.pop_front();
         }
         match self.marks.front() {
-            Some(mark) if now.saturating_sub(mark.last) >= self.period => mark.version.min(self.limit(current)),
+            Some(mark) if now.saturating_sub(mark.last) >= self.period => {
+                mark.version.min(self.limit(current))
+            }
             _ => 0,
         }
     }
 
     /// The next superseded version to drop: everything up to `floor`, and beyond it while the bytes are too many.
-    pub(super) fn next(&mut self, floor: Version, current: Version) -> Option<(Version, LogicalId)> {
+    pub(super) fn next(
+        &mut self,
+        floor: Version,
+        current: Version,
+    ) -> Option<(Version, LogicalId)> {
         let (by, _) = *self.superseded.front()?;
         let pressed = self.bytes > self.bytes_max && by <= self.limit(current);
-        if by <= floor || pressed { self.superseded.pop_front() } else { None }
+        if by <= floor || pressed {
+            self.superseded.pop_front()
+        } else {
+            None
+        }
     }
 }
