@@ -95,7 +95,7 @@ impl State {
             ChangeKind::Put(body) => vec![self.store(body)],
             ChangeKind::PutSpilled(spilled) => vec![spilled.0],
             ChangeKind::Delta(body) => {
-                let mut chain = before.expect("a delta follows a base");
+                let mut chain = before.unwrap();
                 chain.push(self.store(body));
                 chain
             }
@@ -145,7 +145,7 @@ impl Storage for MemoryStorage {
         let count = state
             .registered
             .get_mut(&at)
-            .expect("released once for each now");
+            .unwrap();
         *count -= 1;
         if *count == 0 {
             state.registered.remove(&at);

@@ -69,3 +69,111 @@ const _: () =
     assert!(GROUP_BYTES_MAX < SEGMENT_BYTES_MAX && SEGMENT_BYTES_MAX < u32::MAX as usize / 2);
 const _: () = assert!(PUT_TIMEOUT.as_millis() < RESERVATION_LEASE.as_millis());
 const _: () = assert!(WAITING_MARK_LEASE.as_millis() >= BUSY_WAIT.as_millis());
+
+/// Nodes that one step of a verification looks at.
+pub const VERIFY_STEP_NODES: u32 = 256;
+/// Nodes that one transaction of a reclamation removes.
+pub const RECLAIM_STEP_NODES: u32 = 1_024;
+
+/// Wasm memory of one engine instance of the host.
+pub const ENGINE_MEMORY_BYTES_MAX: u64 = 1 << 30;
+/// Elements of all tables of one instance.
+pub const TABLE_ELEMENTS_MAX: u64 = 65_536;
+/// Bytes that one handle counts for when it crosses to a guest.
+pub const HANDLE_BYTES: usize = 40;
+/// Names of stores that are remembered for the grant check.
+pub const STORE_NAMES_MAX: usize = 1 << 16;
+/// Stores that one run may create.
+pub const STORES_CREATED_MAX: usize = 4_096;
+/// Read points that one instance may hold.
+pub const READ_POINTS_MAX: usize = 1_024;
+/// Spilled bodies that one instance may hold.
+pub const SPILLS_MAX: usize = 65_536;
+/// Physical ids that one run of a plugin may be given: what it can read, and what is remembered for the check.
+pub const PHYSICAL_IDS_GIVEN_MAX: usize = 1 << 20;
+
+/// How often the epoch advances: guests yield and meet their deadlines at its ticks.
+pub const EPOCH_TICK: Duration = Duration::from_millis(5);
+/// Component instances that exist at one time in a process: open transactions and running plugins.
+pub const INSTANCES_MAX: u32 = 2_048;
+/// Core instances to have ready for each component instance.
+pub const CORE_INSTANCES_EACH: u32 = 8;
+/// Memories to have ready for each component instance: the engine and a plugin have one each.
+pub const MEMORIES_EACH: u32 = 2;
+/// Tables to have ready for each component instance.
+pub const TABLES_EACH: u32 = 4;
+/// Core instances that one component may have.
+pub const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 128;
+/// Memories that one component may have.
+pub const MEMORIES_PER_COMPONENT_MAX: u32 = 16;
+/// Tables that one component may have.
+pub const TABLES_PER_COMPONENT_MAX: u32 = 64;
+/// Bytes of host-side data of one instance.
+pub const INSTANCE_BYTES_MAX: usize = 4 << 20;
+/// Bytes of a memory that are zeroed instead of being unmapped when its instance is gone.
+pub const MEMORY_KEPT_BYTES: usize = 1 << 20;
+/// Stack of a guest.
+pub const WASM_STACK_BYTES: usize = 512 << 10;
+/// Stack of a guest and of the host functions it calls.
+pub const ASYNC_STACK_BYTES: usize = 2 << 20;
+/// Frames that a trap's message shows.
+pub const BACKTRACE_FRAMES_MAX: usize = 16;
+/// Bytes that may cross between guest and host in one call.
+pub const CALL_BYTES_MAX: usize = 512 << 20;
+/// Engine instances that wait warm for a transaction.
+pub const INSTANCES_IDLE_MAX: usize = 64;
+/// An instance with more memory than this is not kept.
+pub const IDLE_MEMORY_BYTES_MAX: u64 = 32 << 20;
+/// An instance that carried out so many transactions is not kept: a leak would end here.
+pub const INSTANCE_USES_MAX: u32 = 100_000;
+
+const _: () = assert!(WASM_STACK_BYTES * 2 <= ASYNC_STACK_BYTES);
+const _: () = assert!(INSTANCES_IDLE_MAX < INSTANCES_MAX as usize);
+
+/// Longest plugin, in bytes.
+pub const PLUGIN_BYTES_MAX: usize = 128 << 20;
+/// Most plugins that run at one time on one database; another one waits.
+pub const RUNS_MAX: usize = 256;
+/// Memory of one run unless its limits say otherwise.
+pub const RUN_MEMORY_BYTES_DEFAULT: u64 = 128 << 20;
+/// Time of one attempt of a run unless its limits say otherwise.
+pub const RUN_WALL_DEFAULT: Duration = Duration::from_secs(30);
+/// Bytes that may cross between engine and host in one run unless its limits say otherwise.
+pub const RUN_CALL_BYTES_DEFAULT: u64 = 1 << 30;
+/// Longest response of a run unless its limits say otherwise.
+pub const RUN_RESPONSE_BYTES_DEFAULT: u64 = 16 << 20;
+
+/// A log file is finished when it has grown to this length, unless the options say otherwise.
+pub const LOG_FILE_BYTES_DEFAULT: u32 = 16 << 20;
+/// Shortest log file that can be asked for: tests want many files.
+pub const LOG_FILE_BYTES_MIN: u32 = 4 << 10;
+/// Longest log file that can be asked for.
+pub const LOG_FILE_BYTES_MAX: u32 = 1 << 30;
+/// A log file gets room on the disk in chunks of this length.
+pub const LOG_ALLOCATION_BYTES: u32 = 1 << 20;
+/// A log file is filled with zeros this far ahead: overwriting them makes a sync cheaper than growing the file.
+pub const LOG_ZEROS_BYTES: u32 = 512 << 10;
+/// Longest segment of the log. Larger transactions spill.
+pub const LOG_SEGMENT_BYTES_MAX: u32 = 512 << 20;
+/// Most bytes that one sync of the log covers.
+pub const LOG_BATCH_BYTES_MAX: usize = 32 << 20;
+/// Segments at least this long are written without being copied into the batch first.
+pub const LOG_COPY_BYTES_MAX: usize = 256 << 10;
+/// Most log files that are kept open for reading.
+pub const LOG_FILES_OPEN_MAX: usize = 256;
+
+const _: () = assert!(LOG_FILE_BYTES_MIN <= LOG_FILE_BYTES_DEFAULT && LOG_FILE_BYTES_DEFAULT <= LOG_FILE_BYTES_MAX);
+// Every offset in a log file fits 32 bits: a file that is nearly full takes one more record at most.
+const _: () = assert!((LOG_FILE_BYTES_MAX as u64) + (LOG_SEGMENT_BYTES_MAX as u64) + (1 << 20) < u32::MAX as u64);
+
+/// A checkpoint is due after this many bytes of log, unless the options say otherwise, or after as many as the last
+/// checkpoint file has: writing checkpoints never costs more than the log itself.
+pub const CHECKPOINT_LOG_BYTES_DEFAULT: u64 = 64 << 20;
+/// A checkpoint is due earlier when the log outgrows what is live, but never before this many bytes of log.
+pub const CHECKPOINT_LOG_BYTES_MIN: u64 = 2 << 20;
+/// The log outgrows what is live when it has more than this many percent of it.
+pub const LOG_PERCENT_MAX: u64 = 200;
+/// Checkpoints move live blobs out of log files in which they are less than this share, in percent.
+pub const RELOCATION_LIVE_PERCENT: u64 = 70;
+/// Compaction moves live blobs out of log files in which they are less than this share, in percent.
+pub const COMPACTION_LIVE_PERCENT: u64 = 92;

@@ -9,11 +9,17 @@
 //! Data flows from here to the right only: cache and commit, then registry and blobs.
 
 mod collection;
+mod checkpoint;
+mod compaction;
+mod embedded;
+mod open;
 mod relocation;
+#[cfg(test)]
+mod embedded_tests;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures::channel::oneshot;
@@ -30,6 +36,9 @@ use crate::cache::Cache;
 pub use crate::commit::{Change, ChangeKind, CommitOptions, Pause, Spilled};
 use crate::commit::{Committer, Parts, Pending, Spills, Work};
 use crate::limits;
+pub use self::compaction::{CompactProgress, Compacted};
+pub use self::embedded::{CheckpointOptions, DiskStatistics};
+pub use self::open::{OpenError, OpenOptions};
 use crate::registry::Registry;
 pub use crate::registry::memory::HistoryOptions;
 use crate::registry::memory::MemoryRegistry;
@@ -87,6 +96,8 @@ struct Inner {
     /// A database in memory collects its own garbage.
     collection: Option<Collection>,
     read_only: bool,
+    /// The directory under it, if it has one.
+    embedded: OnceLock<Arc<embedded::Embedded>>,
 }
 
 /// The storage of one open database. Cheap to share: everything is behind `Arc`.
@@ -155,6 +166,7 @@ impl Storage {
             spills,
             collection,
             read_only,
+            embedded: OnceLock::new(),
         };
         Self {
             inner: Arc::new(inner),
@@ -274,6 +286,7 @@ impl Storage {
             .await
             .unwrap_or(Err(StorageError::UnknownOutcome(id)));
         self.collect_when_due();
+        self.checkpoint_if_due();
         answer
     }
 

@@ -2,9 +2,9 @@
 
 use super::check::{check_base, check_delta};
 use super::format::{
-    CELL_INLINE, CELL_REFERENCE, CELL_REMOVED, CHECKSUM_BYTES, FLAG_UNBOUNDED, FOLLOWS_BYTES, HEADER_BYTES,
-    KIND_BRANCH, KIND_DELTA, KIND_LEAF, PAGE_LENGTH_MAX, REFERENCE_BYTES, SLOT_BYTES, TAG_BYTES,
-    TAG_LENGTH_BITS, common_prefix, head_of, u16_of, write_header,
+    CELL_INLINE, CELL_REFERENCE, CELL_REMOVED, CHECKSUM_BYTES, FLAG_UNBOUNDED, FOLLOWS_BYTES,
+    HEADER_BYTES, KIND_BRANCH, KIND_DELTA, KIND_LEAF, PAGE_LENGTH_MAX, REFERENCE_BYTES, SLOT_BYTES,
+    TAG_BYTES, TAG_LENGTH_BITS, common_prefix, head_of, u16_of, write_header,
 };
 use super::node::Page;
 use super::view::{Cell, Key};
@@ -22,25 +22,37 @@ pub struct Weight {
 impl Weight {
     /// The weight of one cell.
     pub fn of(key_bytes: usize, cell: &Cell<'_>) -> Self {
-        Self { cells: 1, bytes: TAG_BYTES + key_bytes + payload_bytes(cell) }
+        Self {
+            cells: 1,
+            bytes: TAG_BYTES + key_bytes + payload_bytes(cell),
+        }
     }
 
     /// The weight of one child of a branch.
     pub fn of_child(key_bytes: usize) -> Self {
-        Self { cells: 1, bytes: TAG_BYTES + key_bytes + REFERENCE_BYTES }
+        Self {
+            cells: 1,
+            bytes: TAG_BYTES + key_bytes + REFERENCE_BYTES,
+        }
     }
 
     /// Both together.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        Self { cells: self.cells + other.cells, bytes: self.bytes + other.bytes }
+        Self {
+            cells: self.cells + other.cells,
+            bytes: self.bytes + other.bytes,
+        }
     }
 
     /// What is left without the other.
     #[must_use]
     pub fn minus(self, other: Self) -> Self {
         let cells = self.cells.saturating_sub(other.cells);
-        Self { cells, bytes: self.bytes.saturating_sub(other.bytes) }
+        Self {
+            cells,
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
     }
 
     /// Bytes of a leaf with these cells, the last of which has this key.
@@ -54,7 +66,8 @@ impl Weight {
     pub fn branch_bytes(&self, low: &[u8], high: Option<&[u8]>, last: Option<Key<'_>>) -> usize {
         let prefix = prefix_of(low, last);
         // The first key is stored empty: all of it is saved, not only the prefix.
-        self.leaf_bytes(low, high, last).saturating_sub(low.len().saturating_sub(prefix))
+        self.leaf_bytes(low, high, last)
+            .saturating_sub(low.len().saturating_sub(prefix))
     }
 }
 
@@ -104,7 +117,13 @@ impl Builder {
     }
 
     /// A branch with these fences, whose last cell will have this key. Its first key must be the low fence.
-    pub fn branch(id: LogicalId, level: u8, low: &[u8], high: Option<&[u8]>, last: Option<Key<'_>>) -> Self {
+    pub fn branch(
+        id: LogicalId,
+        level: u8,
+        low: &[u8],
+        high: Option<&[u8]>,
+        last: Option<Key<'_>>,
+    ) -> Self {
         Self::base(id, KIND_BRANCH, level, low, high, last)
     }
 
@@ -118,14 +137,28 @@ impl Builder {
     ) -> Self {
         let mut front = Vec::with_capacity(HEADER_BYTES + low.len() + high.map_or(0, <[u8]>::len));
         let prefix = prefix_of(low, last);
-        write_header(&mut front, kind, level, if high.is_some() { 0 } else { FLAG_UNBOUNDED }, id);
+        write_header(
+            &mut front,
+            kind,
+            level,
+            if high.is_some() { 0 } else { FLAG_UNBOUNDED },
+            id,
+        );
         front.extend_from_slice(&[0; 2]);
         for length in [prefix, low.len(), high.map_or(0, <[u8]>::len)] {
             front.extend_from_slice(&u16_of(length).to_le_bytes());
         }
         front.extend_from_slice(low);
         front.extend_from_slice(high.unwrap_or_default());
-        Self { id, kind, prefix, front, heads: Vec::new(), offsets: Vec::new(), cells: Vec::new() }
+        Self {
+            id,
+            kind,
+            prefix,
+            front,
+            heads: Vec::new(),
+            offsets: Vec::new(),
+            cells: Vec::new(),
+        }
     }
 
     /// A delta to append to the chain of a leaf.
@@ -138,7 +171,15 @@ impl Builder {
         front.extend_from_slice(&[0; 4]);
         front.extend_from_slice(&page.chain_checksum().to_le_bytes());
         let (heads, offsets, cells) = (Vec::new(), Vec::new(), Vec::new());
-        Self { id: page.id(), kind: KIND_DELTA, prefix, front, heads, offsets, cells }
+        Self {
+            id: page.id(),
+            kind: KIND_DELTA,
+            prefix,
+            front,
+            heads,
+            offsets,
+            cells,
+        }
     }
 
     /// Makes room for so many cells of so many bytes.
@@ -151,7 +192,11 @@ impl Builder {
     /// Appends a cell. Its key must be above the one before it, and the last one the announced one.
     pub fn push(&mut self, key: Key<'_>, cell: &Cell<'_>) {
         let first_child = self.kind == KIND_BRANCH && self.offsets.is_empty();
-        let suffix = if first_child { Key::default() } else { key.skip(self.prefix) };
+        let suffix = if first_child {
+            Key::default()
+        } else {
+            key.skip(self.prefix)
+        };
         self.push_suffix(suffix, cell);
     }
 
@@ -172,7 +217,8 @@ impl Builder {
         self.cells.extend_from_slice(&tag.to_le_bytes());
         let start = self.cells.len();
         suffix.append_to(&mut self.cells);
-        self.heads.extend_from_slice(&head_of(self.cells.get(start..).unwrap_or_default()));
+        self.heads
+            .extend_from_slice(&head_of(self.cells.get(start..).unwrap_or_default()));
         match cell {
             Cell::Inline(value) => self.cells.extend_from_slice(value),
             Cell::Reference(node) => self.cells.extend_from_slice(&node.to_le_bytes()),
@@ -183,25 +229,46 @@ impl Builder {
     /// The page of a leaf or branch.
     pub fn finish(self) -> Page {
         let (id, bytes) = (self.id, self.into_bytes());
-        debug_assert_eq!(check_base(id, &bytes).err(), None, "a page of {id} that does not parse");
+        debug_assert_eq!(
+            check_base(id, &bytes).err(),
+            None,
+            "a page of {id} that does not parse"
+        );
         Page::trusted(id, bytes)
     }
 
     /// The body of a delta.
     pub fn finish_delta(self) -> Vec<u8> {
         let (id, bytes) = (self.id, self.into_bytes());
-        debug_assert_eq!(check_delta(id, &bytes).err(), None, "a delta of {id} that does not parse");
+        debug_assert_eq!(
+            check_delta(id, &bytes).err(),
+            None,
+            "a delta of {id} that does not parse"
+        );
         bytes
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {
-        let Self { mut front, heads, offsets, cells, .. } = self;
+        let Self {
+            mut front,
+            heads,
+            offsets,
+            cells,
+            ..
+        } = self;
         let first = front.len() + heads.len() + offsets.len() * 2;
         let length = first + cells.len() + CHECKSUM_BYTES;
-        assert!(length <= PAGE_LENGTH_MAX, "a page of {length} bytes is beyond the format");
+        assert!(
+            length <= PAGE_LENGTH_MAX,
+            "a page of {length} bytes is beyond the format"
+        );
         front.reserve_exact(length - front.len());
         let count = u16_of(offsets.len()).to_le_bytes();
-        front.iter_mut().skip(super::format::AT_CELLS).zip(count).for_each(|(to, from)| *to = from);
+        front
+            .iter_mut()
+            .skip(super::format::AT_CELLS)
+            .zip(count)
+            .for_each(|(to, from)| *to = from);
         front.extend_from_slice(&heads);
         for offset in offsets {
             front.extend_from_slice(&u16_of(first + offset).to_le_bytes());

@@ -2,10 +2,11 @@
 
 use super::error::PageError;
 use super::format::{
-    AT_FLAGS, AT_NODE, AT_STORE, AT_VERSION, CELL_INLINE, CELL_REFERENCE, CELL_REMOVED, CHECKSUM_BYTES,
-    FLAG_UNBOUNDED, FOLLOWS_BYTES, HEADER_BYTES, KIND_BRANCH, KIND_DELTA, KIND_LEAF, MAGIC, PAGE_LENGTH_MAX,
-    REFERENCE_BYTES, SLOT_BYTES, TAG_BYTES, TAG_LENGTH_BITS, TAG_LENGTH_MASK, VERSION, checksum_in,
-    checksum_of, common_prefix, head_of, u8_at, u16_at, u64_at,
+    AT_FLAGS, AT_NODE, AT_STORE, AT_VERSION, CELL_INLINE, CELL_REFERENCE, CELL_REMOVED,
+    CHECKSUM_BYTES, FLAG_UNBOUNDED, FOLLOWS_BYTES, HEADER_BYTES, KIND_BRANCH, KIND_DELTA,
+    KIND_LEAF, MAGIC, PAGE_LENGTH_MAX, REFERENCE_BYTES, SLOT_BYTES, TAG_BYTES, TAG_LENGTH_BITS,
+    TAG_LENGTH_MASK, VERSION, checksum_in, checksum_of, common_prefix, head_of, u8_at, u16_at,
+    u64_at,
 };
 use super::view::{Key, Layout, View};
 use crate::limits::{DEPTH_MAX, KEY_BYTES_MAX};
@@ -133,7 +134,11 @@ fn check_cells(view: &View<'_>) -> Result<(), PageError> {
         expected = end;
     }
     // Without cells nothing else says that no byte follows the directory.
-    if expected == layout.end { Ok(()) } else { Err(PageError::Offset(layout.cells)) }
+    if expected == layout.end {
+        Ok(())
+    } else {
+        Err(PageError::Offset(layout.cells))
+    }
 }
 
 fn check_cell(view: &View<'_>, slot: usize, start: usize, end: usize) -> Result<(), PageError> {
@@ -146,7 +151,9 @@ fn check_cell(view: &View<'_>, slot: usize, start: usize, end: usize) -> Result<
     match cell {
         CELL_INLINE if kind != KIND_BRANCH => Ok(()),
         CELL_REFERENCE if end - payload != REFERENCE_BYTES => Err(PageError::Cell(slot)),
-        CELL_REFERENCE if u64_at(view.bytes, payload) <= LogicalId::ROOT => Err(PageError::Reference(slot)),
+        CELL_REFERENCE if u64_at(view.bytes, payload) <= LogicalId::ROOT => {
+            Err(PageError::Reference(slot))
+        }
         CELL_REFERENCE => Ok(()),
         CELL_REMOVED if kind == KIND_DELTA && payload == end => Ok(()),
         CELL_REMOVED if kind == KIND_DELTA => Err(PageError::Cell(slot)),
@@ -176,7 +183,10 @@ fn check_range(view: &View<'_>) -> Result<(), PageError> {
         return Err(PageError::OutsideFences(first));
     }
     let last = layout.cells - 1;
-    let key = Key { prefix: view.prefix(), suffix: view.suffix(last) };
+    let key = Key {
+        prefix: view.prefix(),
+        suffix: view.suffix(last),
+    };
     if view.high().is_some_and(|high| key.compare(high).is_ge()) {
         return Err(PageError::OutsideFences(last));
     }
@@ -192,5 +202,9 @@ fn check_prefix(view: &View<'_>) -> Result<(), PageError> {
         1 if layout.kind == KIND_BRANCH => layout.prefix == layout.low,
         cells => common_prefix(view.low_suffix(), view.suffix(cells - 1)) == 0,
     };
-    if longest { Ok(()) } else { Err(PageError::Prefix) }
+    if longest {
+        Ok(())
+    } else {
+        Err(PageError::Prefix)
+    }
 }

@@ -53,12 +53,18 @@ pub(super) fn u8_at(bytes: &[u8], at: usize) -> u8 {
 
 /// The number at a position; 0 beyond the end.
 pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| u16::from_le_bytes(*chunk))
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |chunk| u16::from_le_bytes(*chunk))
 }
 
 /// The number at a position; 0 beyond the end.
 pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| u64::from_le_bytes(*chunk))
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |chunk| u64::from_le_bytes(*chunk))
 }
 
 /// The bytes of a range; none if it is not wholly inside.
@@ -96,7 +102,9 @@ pub(super) fn head_of(suffix: &[u8]) -> [u8; HEAD_BYTES] {
         return *head;
     }
     let mut head = [0; HEAD_BYTES];
-    head.iter_mut().zip(suffix).for_each(|(to, from)| *to = *from);
+    head.iter_mut()
+        .zip(suffix)
+        .for_each(|(to, from)| *to = *from);
     head
 }
 

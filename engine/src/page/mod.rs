@@ -1,7 +1,7 @@
 //! Pages: the immutable, self-describing byte form of one node, searched in place.
 //!
-//! A page is checked once, completely, when it is parsed; from then on every access is a few loads and comparisons in
-//! the bytes as they came from storage. Nothing is decoded into a tree of allocations.
+//! A page is checked once, completely, when it is parsed; from then on every access is a few loads and
+//! comparisons in the bytes as they came from storage. Nothing is decoded into a tree of allocations.
 //!
 //! ```text
 //!  0        4       5    6     7     8       16      24     26      28      30      32
@@ -26,20 +26,23 @@
 //!  value:  bytes 24..32 hold the length of the value, the value follows, then the checksum
 //! ```
 //!
-//! Numbers are little endian, but for the heads: those are the first four bytes of each suffix, padded with zeros, so
-//! that a binary search mostly reads one dense array.
+//! Numbers are little endian, but for the heads: those are the first four bytes of each suffix, padded with
+//! zeros, so that a binary search mostly reads one dense array.
 //!
 //! Invariants, all checked by [`Page::parse`]:
-//! - a page holds the keys of `low <= key < high`; no high fence (flag bit 0) means +infinity; the low fence of the
-//!   leftmost page of a level is empty;
-//! - keys strictly ascend and are stored without the prefix that the low fence shares with the last key, which all keys
-//!   in between share, too (the last key and not the high fence: so the page at the right edge is as dense as any);
+//! - a page holds the keys of `low <= key < high`; no high fence (flag bit 0) means +infinity; the low
+//!   fence of the leftmost page of a level is empty;
+//! - keys strictly ascend and are stored without the prefix that the low fence shares with the last key,
+//!   which all keys in between share, too (the last key and not the high fence: so the page at the right
+//!   edge is as dense as any);
 //! - the first key of a branch is its low fence and stored empty, so child `i` covers `key(i)..key(i + 1)`;
 //! - level 0 is a leaf, a branch is one level above its children;
 //! - there is exactly one byte form of a given content: no gap, no slack, no unused bit;
-//! - only a leaf has deltas; a delta holds the changed cells, without the prefix that the two fences of its base share.
+//! - only a leaf has deltas; a delta holds the changed cells, without the prefix that the two fences of its
+//!   base share.
 //!
-//! What it is not: a page knows nothing of parents, siblings, versions or how full it should be; that is the tree's.
+//! What it is not: a page knows nothing of parents, siblings, versions or how full it should be; that is
+//! the tree's.
 
 mod build;
 mod chain;

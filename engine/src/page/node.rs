@@ -39,7 +39,8 @@ struct Inner {
 impl Page {
     /// Checks the bodies of a chain, a base page and then deltas, and applies the deltas.
     ///
-    /// Total: any bytes give a page or what is wrong with them, and nothing is allocated beyond the size of the input.
+    /// Total: any bytes give a page or what is wrong with them, and nothing is allocated beyond the size of
+    /// the input.
     pub fn parse(id: LogicalId, bodies: Vec<Vec<u8>>) -> Result<Self, PageError> {
         let mut bodies = bodies.into_iter();
         let base = bodies.next().ok_or(PageError::EmptyChain)?;
@@ -47,12 +48,34 @@ impl Page {
         let deltas = bodies.as_slice();
         let chain_checksum = checksum_in(deltas.last().unwrap_or(&base));
         if deltas.is_empty() {
-            let inner = Inner { id, layout, bytes: base, deltas: 0, delta_bytes: 0, chain_checksum };
-            return Ok(Self { inner: Rc::new(inner) });
+            let inner = Inner {
+                id,
+                layout,
+                bytes: base,
+                deltas: 0,
+                delta_bytes: 0,
+                chain_checksum,
+            };
+            return Ok(Self {
+                inner: Rc::new(inner),
+            });
         }
-        let bytes = materialise(id, View { bytes: &base, layout }, deltas)?;
+        let bytes = materialise(
+            id,
+            View {
+                bytes: &base,
+                layout,
+            },
+            deltas,
+        )?;
         let (count, delta_bytes) = (deltas.len(), deltas.iter().map(Vec::len).sum());
-        Ok(Self::with_chain(id, bytes, count, delta_bytes, chain_checksum))
+        Ok(Self::with_chain(
+            id,
+            bytes,
+            count,
+            delta_bytes,
+            chain_checksum,
+        ))
     }
 
     /// A page that was just built.
@@ -69,20 +92,33 @@ impl Page {
         chain_checksum: u64,
     ) -> Self {
         let layout = Layout::read(&bytes);
-        Self { inner: Rc::new(Inner { id, layout, bytes, deltas, delta_bytes, chain_checksum }) }
+        Self {
+            inner: Rc::new(Inner {
+                id,
+                layout,
+                bytes,
+                deltas,
+                delta_bytes,
+                chain_checksum,
+            }),
+        }
     }
 
     /// The same page as the result of appending a delta to the chain of `before`.
     #[must_use]
     pub fn into_delta_of(self, before: &Self, delta: &[u8]) -> Self {
         let id = self.id();
-        let bytes = Rc::try_unwrap(self.inner).map_or_else(|inner| inner.bytes.clone(), |inner| inner.bytes);
+        let bytes = Rc::try_unwrap(self.inner)
+            .map_or_else(|inner| inner.bytes.clone(), |inner| inner.bytes);
         let (deltas, delta_bytes) = (before.deltas() + 1, before.delta_bytes() + delta.len());
         Self::with_chain(id, bytes, deltas, delta_bytes, checksum_in(delta))
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        View { bytes: &self.inner.bytes, layout: self.inner.layout }
+        View {
+            bytes: &self.inner.bytes,
+            layout: self.inner.layout,
+        }
     }
 
     /// Whose page it is.
@@ -121,7 +157,10 @@ impl Page {
     }
 
     /// How many cells it has.
-    #[expect(clippy::len_without_is_empty, reason = "nobody asks whether a page is empty")]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "nobody asks whether a page is empty"
+    )]
     pub fn len(&self) -> usize {
         self.inner.layout.cells
     }
@@ -149,7 +188,10 @@ impl Page {
         if slot == 0 && !self.is_leaf() {
             return Key::whole(self.low_fence());
         }
-        Key { prefix: self.prefix(), suffix: self.view().suffix(slot) }
+        Key {
+            prefix: self.prefix(),
+            suffix: self.view().suffix(slot),
+        }
     }
 
     /// Copies the key of a cell into a buffer, replacing what was there.
@@ -212,18 +254,28 @@ impl Page {
     pub fn weight(&self) -> Weight {
         let layout = &self.inner.layout;
         let frame = HEADER_BYTES + layout.low + layout.high + CHECKSUM_BYTES;
-        let stored = self.page_bytes().saturating_sub(frame + layout.cells * SLOT_BYTES);
+        let stored = self
+            .page_bytes()
+            .saturating_sub(frame + layout.cells * SLOT_BYTES);
         let mut bytes = stored + layout.cells * layout.prefix;
         if !self.is_leaf() {
             bytes += layout.low - layout.prefix.min(layout.low);
         }
-        Weight { cells: layout.cells, bytes }
+        Weight {
+            cells: layout.cells,
+            bytes,
+        }
     }
 }
 
 impl fmt::Debug for Page {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (level, cells) = (self.level(), self.len());
-        write!(formatter, "Page({} level {level}, {cells} cells, {} bytes)", self.id(), self.page_bytes())
+        write!(
+            formatter,
+            "Page({} level {level}, {cells} cells, {} bytes)",
+            self.id(),
+            self.page_bytes()
+        )
     }
 }

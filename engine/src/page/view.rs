@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 
 use super::format::{
     AT_CELLS, AT_FLAGS, AT_HIGH, AT_KIND, AT_LEVEL, AT_LOW, AT_PREFIX, CELL_INLINE, CELL_REFERENCE,
-    CHECKSUM_BYTES, FLAG_UNBOUNDED, FOLLOWS_BYTES, HEAD_BYTES, HEADER_BYTES, KIND_DELTA, OFFSET_BYTES,
-    TAG_BYTES, TAG_LENGTH_BITS, TAG_LENGTH_MASK, common_prefix, head_of, slice, u8_at, u16_at, u64_at,
+    CHECKSUM_BYTES, FLAG_UNBOUNDED, FOLLOWS_BYTES, HEAD_BYTES, HEADER_BYTES, KIND_DELTA,
+    OFFSET_BYTES, TAG_BYTES, TAG_LENGTH_BITS, TAG_LENGTH_MASK, common_prefix, head_of, slice,
+    u8_at, u16_at, u64_at,
 };
 
 /// A key in two parts, as pages keep it: the shared prefix and the rest.
@@ -20,11 +21,17 @@ pub struct Key<'a> {
 impl<'a> Key<'a> {
     /// A key in one piece.
     pub fn whole(key: &'a [u8]) -> Self {
-        Self { prefix: &[], suffix: key }
+        Self {
+            prefix: &[],
+            suffix: key,
+        }
     }
 
     /// Its length in bytes.
-    #[expect(clippy::len_without_is_empty, reason = "nobody asks whether a key is empty")]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "nobody asks whether a key is empty"
+    )]
     pub fn len(&self) -> usize {
         self.prefix.len() + self.suffix.len()
     }
@@ -33,7 +40,10 @@ impl<'a> Key<'a> {
     pub fn skip(&self, count: usize) -> Self {
         let prefix = self.prefix.get(count..).unwrap_or_default();
         let rest = count.saturating_sub(self.prefix.len());
-        Self { prefix, suffix: self.suffix.get(rest..).unwrap_or_default() }
+        Self {
+            prefix,
+            suffix: self.suffix.get(rest..).unwrap_or_default(),
+        }
     }
 
     /// How many of its leading bytes it shares with a key in one piece.
@@ -121,7 +131,8 @@ impl Layout {
     }
 }
 
-/// The bytes of a leaf, branch or delta with their layout. Every access is total; on checked bytes it is also right.
+/// The bytes of a leaf, branch or delta with their layout. Every access is total; on checked bytes it is
+/// also right.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) bytes: &'a [u8],
@@ -150,14 +161,21 @@ impl<'a> View<'a> {
 
     /// The low fence without the prefix.
     pub(super) fn low_suffix(&self) -> &'a [u8] {
-        slice(self.bytes, HEADER_BYTES + self.layout.prefix, HEADER_BYTES + self.layout.low)
+        slice(
+            self.bytes,
+            HEADER_BYTES + self.layout.prefix,
+            HEADER_BYTES + self.layout.low,
+        )
     }
 
     pub(super) fn offset(&self, slot: usize) -> usize {
         if slot >= self.layout.cells {
             return self.layout.end;
         }
-        usize::from(u16_at(self.bytes, self.layout.offsets + slot * OFFSET_BYTES))
+        usize::from(u16_at(
+            self.bytes,
+            self.layout.offsets + slot * OFFSET_BYTES,
+        ))
     }
 
     pub(super) fn head(&self, slot: usize) -> [u8; HEAD_BYTES] {
@@ -187,12 +205,15 @@ impl<'a> View<'a> {
 
     /// Finds a suffix: its slot, or the slot before which it belongs.
     pub(super) fn search(&self, suffix: &[u8]) -> Result<usize, usize> {
-        let (heads, _) = slice(self.bytes, self.layout.heads, self.layout.offsets).as_chunks::<HEAD_BYTES>();
+        let (heads, _) =
+            slice(self.bytes, self.layout.heads, self.layout.offsets).as_chunks::<HEAD_BYTES>();
         let wanted = u32::from_be_bytes(head_of(suffix));
         let start = heads.partition_point(|head| u32::from_be_bytes(*head) < wanted);
         let rest = heads.get(start..).unwrap_or_default();
-        let (mut low, mut high) =
-            (start, start + rest.partition_point(|head| u32::from_be_bytes(*head) == wanted));
+        let (mut low, mut high) = (
+            start,
+            start + rest.partition_point(|head| u32::from_be_bytes(*head) == wanted),
+        );
         while low < high {
             let middle = low.midpoint(high);
             match self.suffix(middle).cmp(suffix) {

@@ -8,7 +8,8 @@
 //!              draft ◀────┘                    only if the children of the branch are other ones now
 //! ```
 //!
-//! A node is finished by its parent, after its neighbours had their turn: so it is built once, in its final shape.
+//! A node is finished by its parent, after its neighbours had their turn: so it is built once, in its final
+//! shape.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,25 +25,42 @@ use crate::page::{Builder, Page};
 use crate::types::LogicalId;
 
 /// What applying these writes comes to.
-pub(super) fn change(tree: &Tree, source: &mut impl Source, writes: &[(&[u8], Write<'_>)]) -> Result<Plan> {
+pub(super) fn change(
+    tree: &Tree,
+    source: &mut impl Source,
+    writes: &[(&[u8], Write<'_>)],
+) -> Result<Plan> {
     check(tree, writes)?;
-    let mut planner =
-        Planner { tree: *tree, source, nodes: BTreeMap::new(), fresh: BTreeSet::new(), items: 0 };
+    let mut planner = Planner {
+        tree: *tree,
+        source,
+        nodes: BTreeMap::new(),
+        fresh: BTreeSet::new(),
+        items: 0,
+    };
     if !writes.is_empty() {
         planner.change_root(writes)?;
     }
-    Ok(Plan { nodes: planner.nodes.into_iter().collect(), items: planner.items })
+    Ok(Plan {
+        nodes: planner.nodes.into_iter().collect(),
+        items: planner.items,
+    })
 }
 
 fn check(tree: &Tree, writes: &[(&[u8], Write<'_>)]) -> Result<()> {
     if !(PAGE_BYTES_MIN..=PAGE_BYTES_MAX).contains(&tree.page_bytes) {
-        return Err(Error::Invalid(format!("a page size of {} bytes", tree.page_bytes)));
+        return Err(Error::Invalid(format!(
+            "a page size of {} bytes",
+            tree.page_bytes
+        )));
     }
     if writes.iter().any(|(key, _)| key.len() > KEY_BYTES_MAX) {
         return Err(Error::limit("bytes of a key", KEY_BYTES_MAX));
     }
     if !writes.is_sorted_by(|(left, _), (right, _)| left < right) {
-        return Err(Error::Invalid("the keys of the writes do not ascend".to_owned()));
+        return Err(Error::Invalid(
+            "the keys of the writes do not ascend".to_owned(),
+        ));
     }
     Ok(())
 }
@@ -100,14 +118,19 @@ impl<S: Source> Planner<'_, S> {
             let (root, level, appended) = (draft.id, draft.level, draft.appended);
             let mut parts = split(draft, self.tree.page_bytes);
             if parts.len() == 1 {
-                let Some(part) = parts.pop() else { return Ok(()) };
+                let Some(part) = parts.pop() else {
+                    return Ok(());
+                };
                 return self.plan_node(root, publish(&self.tree, &part));
             }
             if usize::from(level) >= DEPTH_MAX {
                 return Err(Error::limit("levels of a tree", DEPTH_MAX));
             }
             let ids = self.allocate(parts.len())?;
-            parts.iter_mut().zip(ids).for_each(|(part, id)| part.id = id);
+            parts
+                .iter_mut()
+                .zip(ids)
+                .for_each(|(part, id)| part.id = id);
             let children = self.publish_all(parts)?;
             draft = Draft {
                 id: root,
@@ -129,10 +152,18 @@ impl<S: Source> Planner<'_, S> {
         page: &Page,
         writes: &[(&'a [u8], Write<'a>)],
     ) -> Result<Option<Draft<'a>>> {
-        if page.is_leaf() { self.leaf(page, writes) } else { self.branch(page, writes) }
+        if page.is_leaf() {
+            self.leaf(page, writes)
+        } else {
+            self.branch(page, writes)
+        }
     }
 
-    fn branch<'a>(&mut self, page: &Page, writes: &[(&'a [u8], Write<'a>)]) -> Result<Option<Draft<'a>>> {
+    fn branch<'a>(
+        &mut self,
+        page: &Page,
+        writes: &[(&'a [u8], Write<'a>)],
+    ) -> Result<Option<Draft<'a>>> {
         let groups = partition(page, writes);
         let slots: Vec<_> = groups.iter().map(|(slot, _)| *slot).collect();
         let pages = children(self.source, page, &slots)?;
@@ -157,7 +188,11 @@ impl<S: Source> Planner<'_, S> {
     }
 
     /// Turns the children into pages; the branch itself is a draft only if its cells are other ones now.
-    fn finish_children<'a>(&mut self, page: &Page, mut items: Vec<Item<'a>>) -> Result<Option<Draft<'a>>> {
+    fn finish_children<'a>(
+        &mut self,
+        page: &Page,
+        mut items: Vec<Item<'a>>,
+    ) -> Result<Option<Draft<'a>>> {
         if let [Item::Draft(draft)] = items.as_slice()
             && draft.is_empty()
         {
@@ -172,8 +207,10 @@ impl<S: Source> Planner<'_, S> {
                 Item::Same(slot, _) => (slot, None),
                 Item::Draft(draft) => (index, Some(self.finish(*draft)?)),
             };
-            same &=
-                slot == index && children.as_deref().is_none_or(|children| is_child(page, index, children));
+            same &= slot == index
+                && children
+                    .as_deref()
+                    .is_none_or(|children| is_child(page, index, children));
             finished.push((slot, children));
         }
         if same {
@@ -183,10 +220,14 @@ impl<S: Source> Planner<'_, S> {
         for (slot, parts) in finished {
             match parts {
                 Some(parts) => children.extend(parts),
-                None => children.push(Child { key: page.key(slot).to_vec(), id: page.child(slot) }),
+                None => children.push(Child {
+                    key: page.key(slot).to_vec(),
+                    id: page.child(slot),
+                }),
             }
         }
-        let begins = |(slot, child): (usize, &Child)| is_child(page, slot, std::slice::from_ref(child));
+        let begins =
+            |(slot, child): (usize, &Child)| is_child(page, slot, std::slice::from_ref(child));
         let appended =
             children.len() > page.len() && children.iter().enumerate().take(page.len()).all(begins);
         let mut draft = Draft::with_cells(page, Cells::Branch(children));
@@ -199,7 +240,11 @@ impl<S: Source> Planner<'_, S> {
     pub(super) fn finish(&mut self, draft: Draft<'_>) -> Result<Vec<Child>> {
         let mut parts = split(draft, self.tree.page_bytes);
         let ids = self.allocate(parts.len() - 1)?;
-        parts.iter_mut().skip(1).zip(ids).for_each(|(part, id)| part.id = id);
+        parts
+            .iter_mut()
+            .skip(1)
+            .zip(ids)
+            .for_each(|(part, id)| part.id = id);
         self.publish_all(parts)
     }
 
@@ -207,7 +252,10 @@ impl<S: Source> Planner<'_, S> {
         let mut children = Vec::with_capacity(parts.len());
         for part in parts {
             self.plan_node(part.id, publish(&self.tree, &part))?;
-            children.push(Child { id: part.id, key: part.low });
+            children.push(Child {
+                id: part.id,
+                key: part.low,
+            });
         }
         Ok(children)
     }
@@ -223,7 +271,10 @@ impl<S: Source> Planner<'_, S> {
         let page = match self.nodes.get(&id) {
             Some(NodeChange::Put(page) | NodeChange::Delta { page, .. }) => page.clone(),
             Some(_) => return Err(damaged(id, "the tree refers to it more than once")),
-            None => self.source.page(id)?.ok_or_else(|| super::descend::missing(id))?,
+            None => self
+                .source
+                .page(id)?
+                .ok_or_else(|| super::descend::missing(id))?,
         };
         let level = usize::from(page.level()) + 1 == usize::from(parent_level);
         if page.id() != id || !level || page.low_fence() != low || page.high_fence() != high {
@@ -239,7 +290,9 @@ impl<S: Source> Planner<'_, S> {
         let ids = self.source.allocate(self.tree.store, count)?;
         let right = |id: &LogicalId| id.store == self.tree.store && id.node > LogicalId::ROOT;
         if ids.len() != count || !ids.iter().all(right) {
-            return Err(Error::Corrupt("the registry allocated other ids than it was asked for".to_owned()));
+            return Err(Error::Corrupt(
+                "the registry allocated other ids than it was asked for".to_owned(),
+            ));
         }
         self.fresh.extend(&ids);
         Ok(ids)
@@ -268,11 +321,11 @@ fn is_child(page: &Page, slot: usize, children: &[Child]) -> bool {
     matches!(children, [child] if child.id == page.child(slot) && page.key(slot).compare(&child.key).is_eq())
 }
 
+/// A slot of a branch and the writes that go to its child.
+type Group<'w, 'a> = (usize, &'w [(&'a [u8], Write<'a>)]);
+
 /// The writes of each affected child, in order.
-fn partition<'w, 'a>(
-    page: &Page,
-    mut writes: &'w [(&'a [u8], Write<'a>)],
-) -> Vec<(usize, &'w [(&'a [u8], Write<'a>)])> {
+fn partition<'w, 'a>(page: &Page, mut writes: &'w [(&'a [u8], Write<'a>)]) -> Vec<Group<'w, 'a>> {
     let mut groups = Vec::new();
     while let Some((key, _)) = writes.first() {
         let slot = page.child_for(key);

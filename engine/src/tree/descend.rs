@@ -37,13 +37,21 @@ pub(super) fn child(source: &mut impl Source, parent: &Page, slot: usize) -> Res
 }
 
 /// The children in some slots of a branch.
-pub(super) fn children(source: &mut impl Source, parent: &Page, slots: &[usize]) -> Result<Vec<Page>> {
+pub(super) fn children(
+    source: &mut impl Source,
+    parent: &Page,
+    slots: &[usize],
+) -> Result<Vec<Page>> {
     let ids: Vec<_> = slots.iter().map(|slot| parent.child(*slot)).collect();
     let pages = source.pages(&ids)?;
     if pages.len() != slots.len() {
         return Err(damaged(parent.id(), "its children did not all come"));
     }
-    slots.iter().zip(pages).map(|(slot, page)| check_child(parent, *slot, page)).collect()
+    slots
+        .iter()
+        .zip(pages)
+        .map(|(slot, page)| check_child(parent, *slot, page))
+        .collect()
 }
 
 /// Is this the child that its parent says? Levels fall, so that no descent goes on for ever.
@@ -52,7 +60,9 @@ fn check_child(parent: &Page, slot: usize, page: Option<Page>) -> Result<Page> {
     let page = page.ok_or_else(|| missing(id))?;
     let low = parent.key(slot).compare(page.low_fence()) == Ordering::Equal;
     let high = match page.high_fence() {
-        Some(high) if slot + 1 < parent.len() => parent.key(slot + 1).compare(high) == Ordering::Equal,
+        Some(high) if slot + 1 < parent.len() => {
+            parent.key(slot + 1).compare(high) == Ordering::Equal
+        }
         None if slot + 1 < parent.len() => false,
         high => high == parent.high_fence(),
     };

@@ -12,17 +12,23 @@ use crate::types::LogicalId;
 
 /// What removing the next part of a tree comes to.
 ///
-/// It removes the lowest keys like any other change, so each step leaves a sound tree behind, and value blobs go with
-/// their keys. What ends the tree is the removal of its root.
+/// It removes the lowest keys like any other change, so each step leaves a sound tree behind, and value
+/// blobs go with their keys. What ends the tree is the removal of its root.
 pub(super) fn dismantle(tree: &Tree, source: &mut impl Source, nodes_max: usize) -> Result<Plan> {
     let Some(page) = root(tree, source)? else {
         return Ok(Plan::default());
     };
     if page.is_leaf() && page.len() == 0 {
-        return Ok(Plan { nodes: vec![(page.id(), NodeChange::Remove)], items: 0 });
+        return Ok(Plan {
+            nodes: vec![(page.id(), NodeChange::Remove)],
+            items: 0,
+        });
     }
     let keys = lowest(tree, source, nodes_max.max(1))?;
-    let writes: Vec<_> = keys.iter().map(|key| (key.as_slice(), Write::Remove)).collect();
+    let writes: Vec<_> = keys
+        .iter()
+        .map(|key| (key.as_slice(), Write::Remove))
+        .collect();
     let mut plan = tree.change(source, &writes)?;
     for (id, change) in &mut plan.nodes {
         if *id == LogicalId::root(tree.store)
@@ -71,9 +77,22 @@ fn lowest(tree: &Tree, source: &mut impl Source, nodes_max: usize) -> Result<Vec
         keys.push(key.to_vec());
         blobs += usize::from(matches!(value, Value::Blob(_)));
         let enough = blobs + nodes.get() > nodes_max || keys.len() >= WRITES_MAX;
-        Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(if enough {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
     };
-    let mut counting = Counting { source, nodes: &nodes };
-    tree.scan(&mut counting, Bound::Unbounded, Bound::Unbounded, Direction::Ascending, &mut visit)?;
+    let mut counting = Counting {
+        source,
+        nodes: &nodes,
+    };
+    tree.scan(
+        &mut counting,
+        Bound::Unbounded,
+        Bound::Unbounded,
+        Direction::Ascending,
+        &mut visit,
+    )?;
     Ok(keys)
 }

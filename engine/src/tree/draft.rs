@@ -51,9 +51,20 @@ impl<'a> Cells<'a> {
     pub(super) fn of(page: &Page) -> Self {
         let slots = 0..page.len();
         if page.is_leaf() {
-            return Self::Leaf(slots.map(|slot| LeafCell::Old(page.clone(), slot)).collect());
+            return Self::Leaf(
+                slots
+                    .map(|slot| LeafCell::Old(page.clone(), slot))
+                    .collect(),
+            );
         }
-        Self::Branch(slots.map(|slot| Child { key: page.key(slot).to_vec(), id: page.child(slot) }).collect())
+        Self::Branch(
+            slots
+                .map(|slot| Child {
+                    key: page.key(slot).to_vec(),
+                    id: page.child(slot),
+                })
+                .collect(),
+        )
     }
 
     pub(super) fn len(&self) -> usize {
@@ -66,15 +77,19 @@ impl<'a> Cells<'a> {
     /// What the cell in a slot weighs.
     pub(super) fn weight_at(&self, slot: usize) -> Weight {
         match self {
-            Self::Leaf(cells) => cells.get(slot).map_or_else(Weight::default, LeafCell::weight),
-            Self::Branch(children) => {
-                children.get(slot).map_or_else(Weight::default, |child| Weight::of_child(child.key.len()))
-            }
+            Self::Leaf(cells) => cells
+                .get(slot)
+                .map_or_else(Weight::default, LeafCell::weight),
+            Self::Branch(children) => children
+                .get(slot)
+                .map_or_else(Weight::default, |child| Weight::of_child(child.key.len())),
         }
     }
 
     pub(super) fn weight(&self) -> Weight {
-        (0..self.len()).map(|slot| self.weight_at(slot)).fold(Weight::default(), Weight::plus)
+        (0..self.len())
+            .map(|slot| self.weight_at(slot))
+            .fold(Weight::default(), Weight::plus)
     }
 
     /// The key in a slot.
@@ -89,15 +104,21 @@ impl<'a> Cells<'a> {
         self.key(self.len().checked_sub(1)?)
     }
 
-    /// The fence between the cell in a slot and the one before it: in a leaf the shortest that separates the two.
+    /// The fence between the cell in a slot and the one before it: in a leaf the shortest that separates
+    /// the two.
     pub(super) fn fence_before(&self, slot: usize) -> Vec<u8> {
         let cells = match self {
             Self::Leaf(cells) => cells,
             Self::Branch(children) => {
-                return children.get(slot).map_or_else(Vec::new, |child| child.key.clone());
+                return children
+                    .get(slot)
+                    .map_or_else(Vec::new, |child| child.key.clone());
             }
         };
-        let (left, right) = (slot.checked_sub(1).and_then(|left| cells.get(left)), cells.get(slot));
+        let (left, right) = (
+            slot.checked_sub(1).and_then(|left| cells.get(left)),
+            cells.get(slot),
+        );
         let (Some(left), Some(right)) = (left, right) else {
             return Vec::new();
         };
@@ -127,7 +148,13 @@ impl<'a> Cells<'a> {
     }
 
     /// Bytes of a page with the cells before a slot, those of this weight.
-    pub(super) fn page_bytes(&self, weight: Weight, low: &[u8], high: Option<&[u8]>, end: usize) -> usize {
+    pub(super) fn page_bytes(
+        &self,
+        weight: Weight,
+        low: &[u8],
+        high: Option<&[u8]>,
+        end: usize,
+    ) -> usize {
         let last = end.checked_sub(1).and_then(|last| self.key(last));
         match self {
             Self::Leaf(_) => weight.leaf_bytes(low, high, last),
@@ -181,7 +208,12 @@ impl<'a> Draft<'a> {
 
     /// Bytes of the page it would become.
     pub(super) fn page_bytes(&self) -> usize {
-        self.cells.page_bytes(self.cells.weight(), &self.low, self.high.as_deref(), self.cells.len())
+        self.cells.page_bytes(
+            self.cells.weight(),
+            &self.low,
+            self.high.as_deref(),
+            self.cells.len(),
+        )
     }
 
     /// Appends the cells and the range of the neighbour to the right.
@@ -207,13 +239,17 @@ impl<'a> Draft<'a> {
             Cells::Leaf(cells) => {
                 let mut builder = Builder::leaf(self.id, &self.low, high, last);
                 builder.reserve(self.cells.weight());
-                cells.iter().for_each(|cell| builder.push(cell.key(), &cell.cell()));
+                cells
+                    .iter()
+                    .for_each(|cell| builder.push(cell.key(), &cell.cell()));
                 builder.finish()
             }
             Cells::Branch(children) => {
                 let mut builder = Builder::branch(self.id, self.level, &self.low, high, last);
                 builder.reserve(self.cells.weight());
-                children.iter().for_each(|child| builder.push_child(Key::whole(&child.key), child.id));
+                children
+                    .iter()
+                    .for_each(|child| builder.push_child(Key::whole(&child.key), child.id));
                 builder.finish()
             }
         }

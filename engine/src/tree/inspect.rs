@@ -45,7 +45,12 @@ pub struct Inspection {
 impl Inspection {
     /// A walk that has not begun.
     pub fn new(tree: &Tree) -> Self {
-        let root = Pending { id: LogicalId::root(tree.store), low: Vec::new(), high: None, level: None };
+        let root = Pending {
+            id: LogicalId::root(tree.store),
+            low: Vec::new(),
+            high: None,
+            level: None,
+        };
         Self {
             store: tree.store,
             pending: vec![root],
@@ -60,14 +65,19 @@ impl Inspection {
         }
     }
 
-    /// Looks at up to about `nodes_max` more nodes; true when there are none left. After an error other than damage, which
-    /// is only recorded, the step can be repeated.
+    /// Looks at up to about `nodes_max` more nodes; true when there are none left. After an error other
+    /// than damage, which is only recorded, the step can be repeated.
     pub fn step(&mut self, source: &mut impl Source, nodes_max: usize) -> Result<bool> {
         let mut budget = nodes_max.max(1);
         while budget > 0 && !self.pending.is_empty() {
             let count = budget.min(BATCH_NODES).min(self.pending.len());
             let first = self.pending.len() - count;
-            let ids: Vec<_> = self.pending.iter().skip(first).map(|pending| pending.id).collect();
+            let ids: Vec<_> = self
+                .pending
+                .iter()
+                .skip(first)
+                .map(|pending| pending.id)
+                .collect();
             let pages = load(source, &ids)?;
             let batch = self.pending.split_off(first);
             // Children go on top of the stack in descending order, so the lowest one comes first.
@@ -103,7 +113,10 @@ impl Inspection {
             Ok(Some(page)) => page,
             Ok(None) if pending.level.is_none() => return,
             Ok(None) => {
-                return self.damage(pending.id, "the node does not exist although its parent refers to it");
+                return self.damage(
+                    pending.id,
+                    "the node does not exist although its parent refers to it",
+                );
             }
             Err(what) => return self.damage(pending.id, what),
         };
@@ -117,10 +130,16 @@ impl Inspection {
         }
         if pending.level.is_some_and(|level| level != page.level()) {
             // Going down from here could go on for ever.
-            return self
-                .damage(pending.id, format!("level {} is not the one below its parent", page.level()));
+            return self.damage(
+                pending.id,
+                format!("level {} is not the one below its parent", page.level()),
+            );
         }
-        if page.is_leaf() { self.look_at_leaf(&page, pending) } else { self.look_at_branch(&page) }
+        if page.is_leaf() {
+            self.look_at_leaf(&page, pending)
+        } else {
+            self.look_at_branch(&page)
+        }
     }
 
     fn look_at_leaf(&mut self, page: &Page, pending: &Pending) {
@@ -151,7 +170,12 @@ impl Inspection {
             let (id, low) = (page.child(slot), page.key(slot).to_vec());
             if self.reached.insert(id.node) {
                 let level = Some(page.level().saturating_sub(1));
-                self.pending.push(Pending { id, low: low.clone(), high, level });
+                self.pending.push(Pending {
+                    id,
+                    low: low.clone(),
+                    high,
+                    level,
+                });
             } else {
                 self.damage(id, "referred to more than once");
             }

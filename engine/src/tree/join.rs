@@ -9,7 +9,8 @@ use crate::page::Page;
 
 /// A changed node that fills less than this share of a page looks for a neighbour to join.
 const UNDERFULL_SHARE: usize = 3;
-/// Neighbours join if they fill at most this many percent of a page, so that the next write does not split them again.
+/// Neighbours join if they fill at most this many percent of a page, so that the next write does not split
+/// them again.
 const JOINED_PERCENT_MAX: usize = 90;
 
 /// A child of a branch that is being changed.
@@ -31,10 +32,17 @@ impl<'a> Item<'a> {
 }
 
 impl<S: Source> Planner<'_, S> {
-    /// Joins neighbours where one has become too small and both fit into one page. Afterwards there are empty children only
-    /// if there is no other child.
-    pub(super) fn join<'a>(&mut self, parent: &Page, items: Vec<Item<'a>>) -> Result<Vec<Item<'a>>> {
-        if !items.iter().any(|item| item.is_empty() || self.is_underfull(item)) {
+    /// Joins neighbours where one has become too small and both fit into one page. Afterwards there are
+    /// empty children only if there is no other child.
+    pub(super) fn join<'a>(
+        &mut self,
+        parent: &Page,
+        items: Vec<Item<'a>>,
+    ) -> Result<Vec<Item<'a>>> {
+        if !items
+            .iter()
+            .any(|item| item.is_empty() || self.is_underfull(item))
+        {
             return Ok(items);
         }
         let mut joined: Vec<Item<'a>> = Vec::with_capacity(items.len());
@@ -55,7 +63,6 @@ impl<S: Source> Planner<'_, S> {
     }
 
     /// Two neighbours as one, or as they were.
-    #[expect(clippy::type_complexity, reason = "the two outcomes are what the function is about")]
     fn join_two<'a>(
         &mut self,
         parent: &Page,
@@ -86,7 +93,9 @@ impl<S: Source> Planner<'_, S> {
     fn is_underfull(&self, item: &Item<'_>) -> bool {
         match item {
             Item::Same(..) => false,
-            Item::Draft(draft) => draft.shrunk && draft.page_bytes() < self.tree.page_bytes / UNDERFULL_SHARE,
+            Item::Draft(draft) => {
+                draft.shrunk && draft.page_bytes() < self.tree.page_bytes / UNDERFULL_SHARE
+            }
         }
     }
 
@@ -121,18 +130,26 @@ impl<S: Source> Planner<'_, S> {
         };
         let (leaf, last) = match right {
             Item::Draft(draft) => (draft.level == 0, draft.cells.last_key()),
-            Item::Same(_, Some(page)) => {
-                (page.is_leaf(), page.len().checked_sub(1).map(|last| page.key(last)))
-            }
+            Item::Same(_, Some(page)) => (
+                page.is_leaf(),
+                page.len().checked_sub(1).map(|last| page.key(last)),
+            ),
             Item::Same(_, None) => return false,
         };
-        let bytes =
-            if leaf { weight.leaf_bytes(low, high, last) } else { weight.branch_bytes(low, high, last) };
+        let bytes = if leaf {
+            weight.leaf_bytes(low, high, last)
+        } else {
+            weight.branch_bytes(low, high, last)
+        };
         bytes <= self.tree.page_bytes * JOINED_PERCENT_MAX / 100
     }
 
     /// Gives the range of an empty node to its neighbour.
-    fn absorb<'a>(&mut self, mut left: Box<Draft<'a>>, mut right: Box<Draft<'a>>) -> Result<Box<Draft<'a>>> {
+    fn absorb<'a>(
+        &mut self,
+        mut left: Box<Draft<'a>>,
+        mut right: Box<Draft<'a>>,
+    ) -> Result<Box<Draft<'a>>> {
         if right.is_empty() {
             self.remove_node(right.id)?;
             self.widen(&mut left, None, Some(right.high))?;
@@ -156,8 +173,12 @@ impl<S: Source> Planner<'_, S> {
             let slot = if low.is_some() { 0 } else { children.len() - 1 };
             let mut rest = children.split_off(slot);
             let mut after = rest.split_off(1);
-            let Some(edge) = rest.pop() else { return Ok(()) };
-            let edge_high = after.first().map_or(draft.high.as_deref(), |next| Some(next.key.as_slice()));
+            let Some(edge) = rest.pop() else {
+                return Ok(());
+            };
+            let edge_high = after
+                .first()
+                .map_or(draft.high.as_deref(), |next| Some(next.key.as_slice()));
             let page = self.current(edge.id, draft.level, &edge.key, edge_high)?;
             let mut below = Draft::of(&page);
             self.widen(&mut below, low.clone(), high.clone())?;

@@ -35,7 +35,10 @@ impl<S: Source> Planner<'_, S> {
             return Ok(None);
         }
         let mut draft = Draft::with_cells(page, Cells::Leaf(merge(page, &changes, &changed_slots)));
-        let mut inserted = changed_slots.iter().filter_map(|slot| slot.err()).peekable();
+        let mut inserted = changed_slots
+            .iter()
+            .filter_map(|slot| slot.err())
+            .peekable();
         draft.appended = inserted.peek().is_some() && inserted.all(|slot| slot == page.len());
         draft.shrunk = draft.page_bytes() < page.page_bytes();
         draft.before = Some(page.clone());
@@ -74,7 +77,9 @@ impl<S: Source> Planner<'_, S> {
                     self.plan_value(id, NodeChange::PutValue(encode_value(id, value)))?;
                     return Ok(None);
                 }
-                let id = fresh.next().ok_or_else(|| damaged(page.id(), "too few ids were allocated"))?;
+                let id = fresh
+                    .next()
+                    .ok_or_else(|| damaged(page.id(), "too few ids were allocated"))?;
                 self.plan_value(id, NodeChange::PutValue(encode_value(id, value)))?;
                 Ok(Some(Cell::Reference(id.node)))
             }
@@ -111,7 +116,11 @@ impl<S: Source> Planner<'_, S> {
     }
 
     fn observe(&mut self, id: LogicalId) -> Result<()> {
-        if self.source.observe(id)? { Ok(()) } else { Err(missing(id)) }
+        if self.source.observe(id)? {
+            Ok(())
+        } else {
+            Err(missing(id))
+        }
     }
 
     fn plan_value(&mut self, id: LogicalId, change: NodeChange) -> Result<()> {

@@ -8,21 +8,24 @@
 //!          leaf   leaf  leaf         level 0      [h: h1 h2 j )       fences: h .. k
 //! ```
 //!
-//! A change is a plan: which nodes get which new pages. Nothing is written here. Leaves change alone; their parent
-//! changes only when they split, merge or vanish, and so on up. Nodes keep their ids while they live: parents refer to
-//! logical ids, so a new page of a child leaves its parent alone.
+//! A change is a plan: which nodes get which new pages. Nothing is written here. Leaves change alone; their
+//! parent changes only when they split, merge or vanish, and so on up. Nodes keep their ids while they
+//! live: parents refer to logical ids, so a new page of a child leaves its parent alone.
 //!
 //! Invariants:
 //! - the fences of the children tile the fences of their parent exactly;
 //! - a child is exactly one level below its parent, so all leaves are at the same depth;
 //! - the root keeps its id for ever; it is never a branch with a single child;
 //! - only the root may be a leaf without cells; a tree without a root is empty;
-//! - a page is longer than the page size only if it cannot be split (one cell, or a branch of up to three children).
+//! - a page is longer than the page size only if it cannot be split (one cell, or a branch of up to three
+//!   children).
 //!
-//! Checksums prove that a page is what someone wrote, not that the writer was right: every descent compares level and
-//! fences of a child with what its parent says. Levels fall on the way down, so no descent can go on for ever.
+//! Checksums prove that a page is what someone wrote, not that the writer was right: every descent compares
+//! level and fences of a child with what its parent says. Levels fall on the way down, so no descent can go
+//! on for ever.
 //!
-//! What it is not: a tree knows nothing of versions, transactions or conflicts; the source records what was looked at.
+//! What it is not: a tree knows nothing of versions, transactions or conflicts; the source records what was
+//! looked at.
 
 mod change;
 mod delta;
@@ -45,7 +48,8 @@ pub use inspect::Inspection;
 
 /// Where pages come from.
 pub trait Source {
-    /// The page of a node at the read point; none if the node does not exist. Records that it was looked at.
+    /// The page of a node at the read point; none if the node does not exist. Records that it was looked
+    /// at.
     fn page(&mut self, id: LogicalId) -> Result<Option<Page>>;
 
     /// Like [`Source::page`] for several nodes at once, index-aligned.
@@ -161,7 +165,8 @@ impl Tree {
         scan::scan(self, source, lower, upper, direction, visit)
     }
 
-    /// What applying these writes comes to; their keys strictly ascend. Nothing is changed, but ids are allocated.
+    /// What applying these writes comes to; their keys strictly ascend. Nothing is changed, but ids are
+    /// allocated.
     pub fn change(&self, source: &mut impl Source, writes: &[(&[u8], Write<'_>)]) -> Result<Plan> {
         change::change(self, source, writes)
     }

@@ -70,7 +70,11 @@ struct Frame {
 impl Frame {
     fn new(page: Page, bounds: &Bounds<'_>) -> Self {
         let slots = bounds.children(&page);
-        Self { page, slots, ahead: VecDeque::new() }
+        Self {
+            page,
+            slots,
+            ahead: VecDeque::new(),
+        }
     }
 
     fn take(&mut self, direction: Direction) -> Option<usize> {
@@ -81,7 +85,12 @@ impl Frame {
     }
 
     /// The next child; leaves come from a batch of up to `count`.
-    fn next(&mut self, source: &mut impl Source, direction: Direction, count: usize) -> Result<Option<Page>> {
+    fn next(
+        &mut self,
+        source: &mut impl Source,
+        direction: Direction,
+        count: usize,
+    ) -> Result<Option<Page>> {
         if let Some(page) = self.ahead.pop_front() {
             return Ok(Some(page));
         }
@@ -93,7 +102,9 @@ impl Frame {
         }
         let mut slots = vec![slot];
         while slots.len() < count {
-            let Some(slot) = self.take(direction) else { break };
+            let Some(slot) = self.take(direction) else {
+                break;
+            };
             slots.push(slot);
         }
         self.ahead.extend(children(source, &self.page, &slots)?);
@@ -103,8 +114,8 @@ impl Frame {
 
 /// Calls `visit` for each cell of the range until it breaks.
 ///
-/// The first leaves are read one by one, since most scans are short; then batches double, so that never many more
-/// leaves are read, and observed, than visited.
+/// The first leaves are read one by one, since most scans are short; then batches double, so that never
+/// many more leaves are read, and observed, than visited.
 pub(super) fn scan(
     tree: &Tree,
     source: &mut impl Source,
@@ -113,7 +124,11 @@ pub(super) fn scan(
     direction: Direction,
     visit: &mut Visit<'_>,
 ) -> Result<()> {
-    let bounds = Bounds { lower, upper, direction };
+    let bounds = Bounds {
+        lower,
+        upper,
+        direction,
+    };
     if bounds.is_empty() {
         return Ok(());
     }

@@ -8,10 +8,11 @@ const FRAME_BYTES: usize = 64;
 /// What a cell costs beyond its weight.
 const SLOT_BYTES: usize = 6;
 
-/// Cuts a draft into drafts whose pages fit, as far as they can. All but the first one still have the id of the whole.
+/// Cuts a draft into drafts whose pages fit, as far as they can. All but the first one still have the id of
+/// the whole.
 ///
-/// If the new cells are all at the end, pages are filled up: more of the kind will follow. Otherwise the parts are of
-/// about the same size, so that there is room everywhere.
+/// If the new cells are all at the end, pages are filled up: more of the kind will follow. Otherwise the
+/// parts are of about the same size, so that there is room everywhere.
 pub(super) fn split<'a>(mut draft: Draft<'a>, page_bytes: usize) -> Vec<Draft<'a>> {
     let cuts = cuts(&draft, page_bytes);
     if cuts.is_empty() {
@@ -43,12 +44,20 @@ pub(super) fn split<'a>(mut draft: Draft<'a>, page_bytes: usize) -> Vec<Draft<'a
 fn cuts(draft: &Draft<'_>, page_bytes: usize) -> Vec<(usize, Vec<u8>)> {
     let (cells, count) = (&draft.cells, draft.cells.len());
     // A branch with one child would lead nowhere.
-    let least = if matches!(cells, Cells::Leaf(_)) { 1 } else { 2 };
+    let least = if matches!(cells, Cells::Leaf(_)) {
+        1
+    } else {
+        2
+    };
     let total = draft.page_bytes();
     if total <= page_bytes {
         return Vec::new();
     }
-    let parts = if draft.appended { 1 } else { total.div_ceil(page_bytes * 9 / 10).max(2) };
+    let parts = if draft.appended {
+        1
+    } else {
+        total.div_ceil(page_bytes * 9 / 10).max(2)
+    };
     let even_bytes = total.div_ceil(parts);
 
     let mut cuts: Vec<(usize, Vec<u8>)> = Vec::new();
@@ -58,11 +67,22 @@ fn cuts(draft: &Draft<'_>, page_bytes: usize) -> Vec<(usize, Vec<u8>)> {
         let weight = cells.weight_at(slot);
         // Cutting behind this slot would leave too few: then all of the rest has to fit.
         let last = count - slot == least;
-        let (grown, next) = if last { (open.plus(rest), count) } else { (open.plus(weight), slot + 1) };
-        let limit = if cuts.len() + 1 < parts { page_bytes.min(even_bytes) } else { page_bytes };
+        let (grown, next) = if last {
+            (open.plus(rest), count)
+        } else {
+            (open.plus(weight), slot + 1)
+        };
+        let limit = if cuts.len() + 1 < parts {
+            page_bytes.min(even_bytes)
+        } else {
+            page_bytes
+        };
         let may_cut = slot - start >= least && count - slot >= least;
-        let bound =
-            FRAME_BYTES + low.len() + fence_bytes(draft, next) + grown.bytes + grown.cells * SLOT_BYTES;
+        let bound = FRAME_BYTES
+            + low.len()
+            + fence_bytes(draft, next)
+            + grown.bytes
+            + grown.cells * SLOT_BYTES;
         if may_cut && bound > limit && part_bytes(draft, grown, &low, next) > limit {
             let fence = cells.fence_before(slot);
             low.clone_from(&fence);
@@ -87,5 +107,7 @@ fn part_bytes(draft: &Draft<'_>, weight: Weight, low: &[u8], end: usize) -> usiz
         let fence = draft.cells.fence_before(end);
         return draft.cells.page_bytes(weight, low, Some(&fence), end);
     }
-    draft.cells.page_bytes(weight, low, draft.high.as_deref(), end)
+    draft
+        .cells
+        .page_bytes(weight, low, draft.high.as_deref(), end)
 }

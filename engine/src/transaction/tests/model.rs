@@ -44,7 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn key(number: u16) -> Vec<u8> {
     // Long shared prefixes in one half, so that prefix compression has work.
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         format!("k{number:05}").into()
     } else {
         format!("{}{number:05}", "p".repeat(40)).into()

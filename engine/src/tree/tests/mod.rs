@@ -1,6 +1,10 @@
 //! Trees against a plain sorted map, over a source that keeps real bytes.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 mod damage;
 mod dismantling;
@@ -32,8 +36,12 @@ struct Memory {
 impl Source for Memory {
     fn page(&mut self, id: LogicalId) -> Result<Option<Page>> {
         self.seen.insert(id);
-        let Some(bodies) = self.bodies.get(&id) else { return Ok(None) };
-        Page::parse(id, bodies.clone()).map(Some).map_err(|error| error.corrupt(id))
+        let Some(bodies) = self.bodies.get(&id) else {
+            return Ok(None);
+        };
+        Page::parse(id, bodies.clone())
+            .map(Some)
+            .map_err(|error| error.corrupt(id))
     }
 
     fn observe(&mut self, id: LogicalId) -> Result<bool> {
@@ -52,7 +60,10 @@ impl Memory {
     fn fresh_id(&mut self, store: u64) -> LogicalId {
         self.allocated += 1;
         // Scattered, so that order of ids and order of keys have nothing to do with each other.
-        LogicalId::new(store, self.allocated.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 2)
+        LogicalId::new(
+            store,
+            self.allocated.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 2,
+        )
     }
 
     /// A value written ahead.
@@ -71,7 +82,10 @@ impl Memory {
                 self.seen.contains(&id) || self.fresh.contains(&id),
                 "{id} was changed but not looked at"
             );
-            assert!(!exists || self.seen.contains(&id), "{id} exists and was not looked at");
+            assert!(
+                !exists || self.seen.contains(&id),
+                "{id} exists and was not looked at"
+            );
             match change {
                 NodeChange::Put(page) => {
                     assert_eq!(page.id(), id);
@@ -85,7 +99,11 @@ impl Memory {
                     let parsed = Page::parse(id, bodies.clone()).unwrap();
                     assert_eq!(parsed.bytes(), page.bytes());
                     assert_eq!(
-                        (parsed.deltas(), parsed.delta_bytes(), parsed.chain_checksum()),
+                        (
+                            parsed.deltas(),
+                            parsed.delta_bytes(),
+                            parsed.chain_checksum()
+                        ),
                         (page.deltas(), page.delta_bytes(), page.chain_checksum())
                     );
                 }
@@ -98,7 +116,10 @@ impl Memory {
                     self.bodies.insert(id, vec![body]);
                 }
                 NodeChange::Remove => {
-                    assert!(self.bodies.remove(&id).is_some(), "{id} was removed and did not exist");
+                    assert!(
+                        self.bodies.remove(&id).is_some(),
+                        "{id} was removed and did not exist"
+                    );
                 }
             }
         }
@@ -148,7 +169,9 @@ impl Memory {
     }
 
     fn check_size(&mut self, tree: &Tree, id: LogicalId) {
-        let Ok(page) = Page::parse(id, self.bodies[&id].clone()) else { return };
+        let Ok(page) = Page::parse(id, self.bodies[&id].clone()) else {
+            return;
+        };
         let least = if page.is_leaf() { 1 } else { 3 };
         assert!(
             page.page_bytes() <= tree.page_bytes || page.len() <= least,

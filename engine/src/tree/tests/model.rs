@@ -28,7 +28,9 @@ fn apply(tree: &Tree, memory: &mut Memory, model: &mut Model, steps: &[Step]) {
             Step::Spill(key, value) => drop(batch.insert(key.clone(), Some((value.clone(), true)))),
             Step::Remove(key) => drop(batch.insert(key.clone(), None)),
             Step::RemoveRange(low, high) if low <= high => {
-                let keys = model.range(low.clone()..high.clone()).map(|(key, _)| key.clone());
+                let keys = model
+                    .range(low.clone()..high.clone())
+                    .map(|(key, _)| key.clone());
                 batch.extend(keys.map(|key| (key, None)));
             }
             Step::RemoveRange(..) => {}
@@ -38,7 +40,12 @@ fn apply(tree: &Tree, memory: &mut Memory, model: &mut Model, steps: &[Step]) {
     let mut writes: Vec<(&[u8], Write<'_>)> = Vec::new();
     for (key, value) in &batch {
         writes.push(match value {
-            Some((value, true)) => (key, Write::PutSpilled { id: memory.spill(value) }),
+            Some((value, true)) => (
+                key,
+                Write::PutSpilled {
+                    id: memory.spill(value),
+                },
+            ),
             Some((value, false)) => (key, Write::Put(value)),
             None => (key, Write::Remove),
         });
@@ -48,7 +55,10 @@ fn apply(tree: &Tree, memory: &mut Memory, model: &mut Model, steps: &[Step]) {
         }
     }
     let items = memory.change(tree, &writes);
-    assert_eq!(items, i64::try_from(model.len()).unwrap() - i64::try_from(before).unwrap());
+    assert_eq!(
+        items,
+        i64::try_from(model.len()).unwrap() - i64::try_from(before).unwrap()
+    );
     assert!(memory.spilled.is_empty());
 }
 
@@ -56,9 +66,18 @@ fn compare(tree: &Tree, memory: &mut Memory, model: &Model) {
     let inspection = memory.inspect(tree);
     assert_eq!(inspection.items, model.len() as u64);
     for direction in [Direction::Ascending, Direction::Descending] {
-        let all =
-            super::scanning::collect(memory, tree, Bound::Unbounded, Bound::Unbounded, direction, usize::MAX);
-        let mut expected: Vec<_> = model.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let all = super::scanning::collect(
+            memory,
+            tree,
+            Bound::Unbounded,
+            Bound::Unbounded,
+            direction,
+            usize::MAX,
+        );
+        let mut expected: Vec<_> = model
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
         if direction == Direction::Descending {
             expected.reverse();
         }
@@ -87,7 +106,10 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn value() -> impl Strategy<Value = Vec<u8>> {
-    (any::<u8>(), prop_oneof![6 => 0_usize..40, 2 => 0_usize..400, 1 => 0_usize..9000])
+    (
+        any::<u8>(),
+        prop_oneof![6 => 0_usize..40, 2 => 0_usize..400, 1 => 0_usize..9000],
+    )
         .prop_map(|(byte, length)| vec![byte; length])
 }
 
@@ -128,11 +150,16 @@ fn long_history(page_bytes: usize, keys: usize, seed: u64) {
         let mut steps = Vec::new();
         for _ in 0..=random.below(60) {
             let number = random.below(keys);
-            let key = format!("{}/{number:06}", ["a", "longer-prefix", "z"][number % 3]).into_bytes();
+            let key =
+                format!("{}/{number:06}", ["a", "longer-prefix", "z"][number % 3]).into_bytes();
             let length = [3, 20, 60, page_bytes / 3][random.below(40).saturating_sub(36)];
             let value = vec![random.next().to_le_bytes()[0]; length];
             let write = random.below(10) < if grows { 8 } else { 2 };
-            steps.push(if write { Step::Put(key, value) } else { Step::Remove(key) });
+            steps.push(if write {
+                Step::Put(key, value)
+            } else {
+                Step::Remove(key)
+            });
         }
         operations += steps.len();
         apply(&tree, &mut memory, &mut model, &steps);

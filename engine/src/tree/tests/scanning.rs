@@ -22,20 +22,36 @@ pub(super) fn collect(
             crate::page::Value::Blob(id) => Err(id),
         };
         cells.push((key.to_vec(), value));
-        Ok(if cells.len() >= limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(if cells.len() >= limit {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
     })
     .unwrap();
-    let resolve =
-        |value: Result<Vec<u8>, _>| value.unwrap_or_else(|id| memory.value(crate::page::Value::Blob(id)));
-    cells.into_iter().map(|(key, value)| (key, resolve(value))).collect()
+    let resolve = |value: Result<Vec<u8>, _>| {
+        value.unwrap_or_else(|id| memory.value(crate::page::Value::Blob(id)))
+    };
+    cells
+        .into_iter()
+        .map(|(key, value)| (key, resolve(value)))
+        .collect()
 }
 
 fn numbers(count: usize, page_bytes: usize) -> (Tree, Memory, BTreeMap<Vec<u8>, Vec<u8>>) {
     let (tree, mut memory) = (Tree::new(STORE, page_bytes), Memory::default());
     let model: BTreeMap<_, _> = (0..count)
-        .map(|number| (format!("k{:05}", number * 2).into_bytes(), vec![b'v'; number % 30]))
+        .map(|number| {
+            (
+                format!("k{:05}", number * 2).into_bytes(),
+                vec![b'v'; number % 30],
+            )
+        })
         .collect();
-    let writes: Vec<_> = model.iter().map(|(key, value)| (key.as_slice(), Write::Put(value))).collect();
+    let writes: Vec<_> = model
+        .iter()
+        .map(|(key, value)| (key.as_slice(), Write::Put(value)))
+        .collect();
     memory.change(&tree, &writes);
     (tree, memory, model)
 }
@@ -66,11 +82,23 @@ fn any_range_in_both_directions() {
                 }
         };
         let mut expected: Vec<_> = model.iter().filter(|(key, _)| within(key)).collect();
-        let limit = if random.below(2) == 0 { usize::MAX } else { random.below(100) + 1 };
-        let (lower, upper) = (lower.as_ref().map(Vec::as_slice), upper.as_ref().map(Vec::as_slice));
+        let limit = if random.below(2) == 0 {
+            usize::MAX
+        } else {
+            random.below(100) + 1
+        };
+        let (lower, upper) = (
+            lower.as_ref().map(Vec::as_slice),
+            upper.as_ref().map(Vec::as_slice),
+        );
         for direction in [Direction::Ascending, Direction::Descending] {
             let found = collect(&mut memory, &tree, lower, upper, direction, limit);
-            assert!(found.iter().map(|(key, value)| (key, value)).eq(expected.iter().copied().take(limit)));
+            assert!(
+                found
+                    .iter()
+                    .map(|(key, value)| (key, value))
+                    .eq(expected.iter().copied().take(limit))
+            );
             expected.reverse();
         }
     }
@@ -82,7 +110,14 @@ fn a_short_scan_reads_one_path() {
     let depth = memory.inspect(&tree).depth;
     for direction in [Direction::Ascending, Direction::Descending] {
         memory.seen.clear();
-        collect(&mut memory, &tree, Bound::Unbounded, Bound::Unbounded, direction, 1);
+        collect(
+            &mut memory,
+            &tree,
+            Bound::Unbounded,
+            Bound::Unbounded,
+            direction,
+            1,
+        );
         assert_eq!(memory.seen.len(), depth);
     }
 }
@@ -91,10 +126,16 @@ fn a_short_scan_reads_one_path() {
 fn a_bounded_scan_reads_no_leaf_beyond_its_bounds() {
     let (tree, mut memory, _) = numbers(5_000, 512);
     let depth = memory.inspect(&tree).depth;
-    let (lower, upper) = (Bound::Included(b"k02000".as_slice()), Bound::Included(b"k02001".as_slice()));
+    let (lower, upper) = (
+        Bound::Included(b"k02000".as_slice()),
+        Bound::Included(b"k02001".as_slice()),
+    );
     for direction in [Direction::Ascending, Direction::Descending] {
         memory.seen.clear();
-        assert_eq!(collect(&mut memory, &tree, lower, upper, direction, usize::MAX).len(), 1);
+        assert_eq!(
+            collect(&mut memory, &tree, lower, upper, direction, usize::MAX).len(),
+            1
+        );
         assert!(memory.seen.len() <= depth + 1);
     }
 }
@@ -103,7 +144,17 @@ fn a_bounded_scan_reads_no_leaf_beyond_its_bounds() {
 fn a_scan_over_nothing_finds_nothing() {
     let (tree, mut memory) = (Tree::new(STORE, 256), Memory::default());
     for direction in [Direction::Ascending, Direction::Descending] {
-        assert!(collect(&mut memory, &tree, Bound::Unbounded, Bound::Unbounded, direction, 1).is_empty());
+        assert!(
+            collect(
+                &mut memory,
+                &tree,
+                Bound::Unbounded,
+                Bound::Unbounded,
+                direction,
+                1
+            )
+            .is_empty()
+        );
     }
     assert_eq!(memory.get(&tree, b""), None);
 }

@@ -1,5 +1,5 @@
-//! What trees look like after typical changes: full pages after appends, joined pages after removals, one node changed
-//! by one write.
+//! What trees look like after typical changes: full pages after appends, joined pages after removals, one
+//! node changed by one write.
 
 use super::{Memory, STORE};
 use crate::tree::{NodeChange, Tree, Write};
@@ -12,14 +12,18 @@ fn number(number: usize) -> Vec<u8> {
 fn filled(page_bytes: usize, count: usize) -> (Tree, Memory) {
     let (tree, mut memory) = (Tree::new(STORE, page_bytes), Memory::default());
     let keys: Vec<_> = (0..count).map(number).collect();
-    let writes: Vec<_> = keys.iter().map(|key| (key.as_slice(), Write::Put(b"value".as_slice()))).collect();
+    let writes: Vec<_> = keys
+        .iter()
+        .map(|key| (key.as_slice(), Write::Put(b"value".as_slice())))
+        .collect();
     assert_eq!(memory.change(&tree, &writes), i64::try_from(count).unwrap());
     (tree, memory)
 }
 
 fn fill_percent(memory: &mut Memory, tree: &Tree) -> u64 {
     let inspection = memory.inspect(tree);
-    inspection.page_bytes * 100 / ((inspection.leaves + inspection.branches) * tree.page_bytes as u64)
+    inspection.page_bytes * 100
+        / ((inspection.leaves + inspection.branches) * tree.page_bytes as u64)
 }
 
 #[test]
@@ -70,11 +74,16 @@ fn one_write_changes_one_node() {
 fn writes_that_change_nothing_change_no_node() {
     let (tree, mut memory) = filled(1024, 500);
     let (absent, present) = (b"nothing".to_vec(), number(5));
-    let writes = [(present.as_slice(), Write::Put(b"value".as_slice())), (absent.as_slice(), Write::Remove)];
+    let writes = [
+        (present.as_slice(), Write::Put(b"value".as_slice())),
+        (absent.as_slice(), Write::Remove),
+    ];
     let plan = tree.change(&mut memory, &writes).unwrap();
     assert_eq!((plan.nodes.len(), plan.items), (0, 0));
     let mut empty = Memory::default();
-    let plan = tree.change(&mut empty, &[(&absent, Write::Remove)]).unwrap();
+    let plan = tree
+        .change(&mut empty, &[(&absent, Write::Remove)])
+        .unwrap();
     assert!(plan.nodes.is_empty(), "a remove does not create the root");
 }
 
@@ -83,11 +92,20 @@ fn removing_everything_leaves_an_empty_root() {
     for count in [1, 10, 300, 20_000] {
         let (tree, mut memory) = filled(256, count);
         let keys: Vec<_> = (0..count).map(number).collect();
-        let writes: Vec<_> = keys.iter().map(|key| (key.as_slice(), Write::Remove)).collect();
+        let writes: Vec<_> = keys
+            .iter()
+            .map(|key| (key.as_slice(), Write::Remove))
+            .collect();
         memory.change(&tree, &writes);
         let inspection = memory.inspect(&tree);
-        assert_eq!((inspection.leaves, inspection.branches, inspection.items), (1, 0, 0));
-        assert_eq!(memory.bodies.keys().copied().collect::<Vec<_>>(), [LogicalId::root(STORE)]);
+        assert_eq!(
+            (inspection.leaves, inspection.branches, inspection.items),
+            (1, 0, 0)
+        );
+        assert_eq!(
+            memory.bodies.keys().copied().collect::<Vec<_>>(),
+            [LogicalId::root(STORE)]
+        );
     }
 }
 
@@ -100,7 +118,10 @@ fn removing_any_range_leaves_a_sound_tree() {
         let (start, length) = (random.below(COUNT), random.below(COUNT));
         let end = (start + length).min(COUNT);
         let keys: Vec<_> = (start..end).map(number).collect();
-        let writes: Vec<_> = keys.iter().map(|key| (key.as_slice(), Write::Remove)).collect();
+        let writes: Vec<_> = keys
+            .iter()
+            .map(|key| (key.as_slice(), Write::Remove))
+            .collect();
         memory.change(&tree, &writes);
         let inspection = memory.inspect(&tree);
         assert_eq!(inspection.items, (COUNT - (end - start)) as u64);
@@ -123,7 +144,11 @@ fn removing_one_by_one_shrinks_the_tree() {
     }
     let inspection = memory.inspect(&tree);
     assert_eq!(inspection.items, 40);
-    assert!(inspection.depth < deep && inspection.leaves < 20, "{} leaves", inspection.leaves);
+    assert!(
+        inspection.depth < deep && inspection.leaves < 20,
+        "{} leaves",
+        inspection.leaves
+    );
 }
 
 #[test]
@@ -132,7 +157,9 @@ fn small_changes_of_large_leaves_become_deltas() {
     memory.puts = 0;
     for round in 0..5 {
         let (key, value) = (number(100), format!("val-{round}"));
-        let plan = tree.change(&mut memory, &[(&key, Write::Put(value.as_bytes()))]).unwrap();
+        let plan = tree
+            .change(&mut memory, &[(&key, Write::Put(value.as_bytes()))])
+            .unwrap();
         let is_delta = matches!(plan.nodes.as_slice(), [(_, NodeChange::Delta { .. })]);
         assert_eq!(is_delta, round < crate::limits::CHAIN_DELTAS_MAX);
         memory.apply(plan);
@@ -173,7 +200,10 @@ fn value_blobs_follow_their_cells() {
         assert_eq!(changes(&plan), expected);
         assert_eq!(plan.items, 0);
         memory.apply(plan);
-        assert_eq!(memory.get(&tree, &key).as_deref(), Some(value.unwrap_or(&spilled)));
+        assert_eq!(
+            memory.get(&tree, &key).as_deref(),
+            Some(value.unwrap_or(&spilled))
+        );
         memory.inspect(&tree);
     }
     assert_eq!(memory.change(&tree, &[(&key, Write::Remove)]), -1);

@@ -1,0 +1,142 @@
+//! What the host keeps for one wasmtime store.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use sop_engine::types::{Handle, PhysicalId, Version};
+use wasmtime::component::ResourceTable;
+
+use super::authority::Authority;
+use super::budget::Budget;
+use super::calls::CallCounters;
+use super::refusal::{LimitReached, Refusal};
+use crate::limits;
+use crate::storage::{Spilled, Storage};
+
+/// A body that the guest wrote ahead; the resource behind `blobs.spilled`.
+#[derive(Debug)]
+pub struct SpilledBody(pub(super) Arc<Spilled>);
+
+/// What the instance of one wasmtime store may do, holds, and has used up. Dropping it releases everything.
+#[derive(Debug)]
+pub struct HostState {
+    pub(super) storage: Arc<Storage>,
+    pub(super) authority: Authority,
+    pub(super) calls: Arc<CallCounters>,
+    pub(super) table: ResourceTable,
+    pub(crate) budget: Budget,
+    /// Whether a commit of this instance took effect.
+    pub(crate) settlement: Settlement,
+    /// Versions registered by `now` and not yet released, with how often.
+    read_points: BTreeMap<Version, usize>,
+    /// The physical ids that handles gave to a plugin's instance.
+    given: HashSet<PhysicalId>,
+}
+
+/// Whether running a plugin again could do its work twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Settlement {
+    /// No commit with changes succeeded.
+    #[default]
+    Nothing,
+    /// A commit with changes is under way, or its outcome is unknown.
+    Unknown,
+    /// A commit with changes succeeded.
+    Committed,
+}
+
+impl HostState {
+    /// The state of a fresh instance.
+    pub(crate) fn new(
+        storage: Arc<Storage>,
+        authority: Authority,
+        budget: Budget,
+        calls: Arc<CallCounters>,
+    ) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits::SPILLS_MAX);
+        Self {
+            storage,
+            authority,
+            calls,
+            table,
+            budget,
+            settlement: Settlement::default(),
+            read_points: BTreeMap::new(),
+            given: HashSet::new(),
+        }
+    }
+
+    /// Whether the instance holds nothing: no read point, no spilled body.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.read_points.is_empty() && self.table.is_empty()
+    }
+
+    /// Whether another `now` is within bounds.
+    pub(super) fn may_read_more(&self) -> Result<(), Refusal> {
+        if self.read_points.len() >= limits::READ_POINTS_MAX {
+            return Err(Refusal::limit(
+                "transactions open in one instance",
+                limits::READ_POINTS_MAX,
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn registered(&mut self, at: Version) {
+        *self.read_points.entry(at).or_default() += 1;
+    }
+
+    /// Takes back one registration; false if there is none.
+    pub(super) fn unregistered(&mut self, at: Version) -> bool {
+        let Some(count) = self.read_points.get_mut(&at) else {
+            return false;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.read_points.remove(&at);
+        }
+        true
+    }
+
+    /// Remembers the physical ids that these handles give to a plugin's instance.
+    pub(super) fn give<'a>(
+        &mut self,
+        handles: impl Iterator<Item = &'a Handle>,
+    ) -> Result<(), Refusal> {
+        if self.authority.is_host() {
+            return Ok(());
+        }
+        self.given
+            .extend(handles.flat_map(|handle| handle.chain.iter().copied()));
+        if self.given.len() > limits::PHYSICAL_IDS_GIVEN_MAX {
+            return Err(LimitReached {
+                name: "blobs of one run",
+                maximum: limits::PHYSICAL_IDS_GIVEN_MAX as u64,
+            }
+            .into());
+        }
+        Ok(())
+    }
+
+    /// A spilled body can be read back by the instance that wrote it.
+    pub(super) fn give_place(&mut self, place: PhysicalId) {
+        if !self.authority.is_host() {
+            self.given.insert(place);
+        }
+    }
+
+    pub(super) fn was_given(&self, id: &PhysicalId) -> bool {
+        self.authority.is_host() || self.given.contains(id)
+    }
+}
+
+impl Drop for HostState {
+    fn drop(&mut self) {
+        for (version, count) in std::mem::take(&mut self.read_points) {
+            for _ in 0..count {
+                self.storage.release(version);
+            }
+        }
+    }
+}

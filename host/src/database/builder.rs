@@ -1,0 +1,94 @@
+//! Opening a database with options.
+
+use std::time::Duration;
+
+use super::Database;
+use crate::config::{Config, Durability, Url};
+use crate::error::Result;
+
+/// Options for opening a database, from [`Database::builder`].
+///
+/// ```no_run
+/// # async fn example() -> sop_host::Result<()> {
+/// use std::time::Duration;
+/// use sop_host::{Database, Durability};
+///
+/// let db = Database::builder()
+///     .url("dir:./data")
+///     .durability(Durability::Relaxed { interval: Duration::from_millis(100) })
+///     .cache_bytes(64 << 20)
+///     .open()
+///     .await?;
+/// # db.close().await
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct DatabaseBuilder {
+    url: Option<String>,
+    config: Config,
+}
+
+impl DatabaseBuilder {
+    /// Where the database lives: `dir:PATH` or `memory:` (the default).
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// Opens without claiming or writing anything. Off by default.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.config.read_only = read_only;
+        self
+    }
+
+    /// Whether to create the database if there is none. On by default.
+    #[must_use]
+    pub fn create(mut self, create: bool) -> Self {
+        self.config.create = create;
+        self
+    }
+
+    /// When an acknowledged commit survives a crash of the machine: always, by default.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.config.durability = durability;
+        self
+    }
+
+    /// Bytes of immutable blobs kept in memory (L1). 256 MiB by default.
+    #[must_use]
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.config.cache_bytes = bytes;
+        self
+    }
+
+    /// How long superseded versions stay readable. One minute by default.
+    #[must_use]
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.config.retention = retention;
+        self
+    }
+
+    /// Most transactions open at one time; beginning another waits. 1,000 by default.
+    #[must_use]
+    pub fn transactions_max(mut self, transactions: usize) -> Self {
+        self.config.transactions_max = transactions;
+        self
+    }
+
+    /// Opens the database.
+    ///
+    /// # Errors
+    /// [`Error::MissingDatabase`](crate::Error::MissingDatabase), [`Error::ForeignDatabase`](crate::Error::ForeignDatabase),
+    /// [`Error::Locked`](crate::Error::Locked), [`Error::NewerFormat`](crate::Error::NewerFormat),
+    /// [`Error::Corrupt`](crate::Error::Corrupt), or [`Error::Invalid`](crate::Error::Invalid) for a bad URL.
+    pub async fn open(self) -> Result<Database> {
+        let url = match &self.url {
+            Some(url) => url.parse()?,
+            None => Url::Memory,
+        };
+        Database::open_with(url, self.config).await
+    }
+}

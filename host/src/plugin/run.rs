@@ -1,0 +1,201 @@
+//! Running a plugin: fresh instance, limits, repetition after a conflict.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::component::{ComponentType, Lift};
+use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
+
+use super::load::Plugin;
+use super::options::{RunLimits, RunOptions};
+use crate::capability::{Authority, Grants, HostState, LimitReached, Settlement};
+use crate::database::{Database, DatabaseCore, backoff};
+use crate::engine_pool::Wasm;
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// How a run went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunReport {
+    /// What the plugin answered.
+    pub response: Vec<u8>,
+    /// How often it was run again after a conflict.
+    pub retries: u32,
+    /// From the call to the answer, pauses included.
+    pub duration: Duration,
+    /// Bytes of linear memory that the last attempt had, the engine's included.
+    pub memory_bytes: u64,
+    /// Bytes that crossed between the engine and the host in the last attempt.
+    pub call_bytes: u64,
+}
+
+/// `run-error` of world `plugin`.
+#[derive(Clone, Debug, ComponentType, Lift)]
+#[component(variant)]
+enum RunError {
+    #[component(name = "conflict")]
+    Conflict,
+    #[component(name = "failed")]
+    Failed(String),
+}
+
+/// One attempt that ran to its end.
+struct Attempt {
+    answer: Result<Vec<u8>, RunError>,
+    settlement: Settlement,
+    memory_bytes: u64,
+    call_bytes: u64,
+}
+
+impl Plugin {
+    /// Runs the plugin on a database until it answers. Waits while too many runs are under way.
+    ///
+    /// A run that ends in `conflict` is run again from its start, unless one of its transactions has committed.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] names the limit that stopped it, [`Error::PluginTrap`] the trap, [`Error::PluginFailed`] is its own
+    /// answer, [`Error::Conflict`] means that all attempts ended so. Nothing of an open transaction remains in any case.
+    pub async fn run(
+        &self,
+        database: &Database,
+        request: &[u8],
+        options: &RunOptions,
+    ) -> Result<RunReport> {
+        let core = database.core();
+        let _permit = core.runs.acquire().await.map_err(|_| Error::Ended)?;
+        let report = self.run_until_answered(core, request, options).await;
+        core.activity.ran(report.is_ok());
+        report
+    }
+
+    async fn run_until_answered(
+        &self,
+        core: &DatabaseCore,
+        request: &[u8],
+        options: &RunOptions,
+    ) -> Result<RunReport> {
+        let begun = Instant::now();
+        let grants = Arc::new(options.grants.clone());
+        let mut retries = 0;
+        loop {
+            let attempt = self
+                .attempt(core, request, &grants, &options.limits)
+                .await?;
+            match attempt.answer {
+                Ok(response) if response.len() as u64 > options.limits.response_bytes => {
+                    return Err(Error::limit(
+                        "bytes of response",
+                        options.limits.response_bytes,
+                    ));
+                }
+                Ok(response) => {
+                    let Attempt {
+                        memory_bytes,
+                        call_bytes,
+                        ..
+                    } = attempt;
+                    return Ok(RunReport {
+                        response,
+                        retries,
+                        duration: begun.elapsed(),
+                        memory_bytes,
+                        call_bytes,
+                    });
+                }
+                Err(RunError::Failed(message)) => return Err(Error::PluginFailed(message)),
+                Err(RunError::Conflict) if attempt.settlement != Settlement::Nothing => {
+                    let message = "it ended in a conflict after one of its transactions had committed, so it is not run again";
+                    return Err(Error::PluginFailed(message.to_owned()));
+                }
+                Err(RunError::Conflict) if retries + 1 >= options.retry.attempts_max => {
+                    return Err(Error::Conflict(Vec::new()));
+                }
+                Err(RunError::Conflict) => {
+                    core.runtime
+                        .sleep(backoff(core.runtime.as_ref(), &options.retry, retries))
+                        .await;
+                    retries += 1;
+                    core.activity.retried();
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        core: &DatabaseCore,
+        request: &[u8],
+        grants: &Arc<Grants>,
+        limits: &RunLimits,
+    ) -> Result<Attempt> {
+        let authority = Authority::plugin(Arc::clone(grants), Arc::clone(&core.names));
+        let calls = Arc::clone(core.pool.counters());
+        let mut store = Wasm::shared()?.store(HostState::new(
+            Arc::clone(&core.storage),
+            authority,
+            limits.budget(),
+            calls,
+        ));
+        let wall = wall_reached(limits);
+        let deadline = Instant::now() + limits.wall;
+        store.epoch_deadline_callback({
+            let wall = wall.clone();
+            move |_| {
+                if Instant::now() < deadline {
+                    Ok(UpdateDeadline::Yield(1))
+                } else {
+                    Err(wall.clone().into())
+                }
+            }
+        });
+        // The epoch stops a guest that computes; a host call that hangs is stopped from outside.
+        let stopped = tokio::time::timeout_at(
+            (deadline + limits::EPOCH_TICK * 2).into(),
+            self.call(&mut store, request),
+        )
+        .await;
+        let answer = match stopped {
+            Err(_) => Err(Error::limit(wall.name, wall.maximum)),
+            Ok(Err(trap)) => Err(failure(&trap)),
+            Ok(Ok(answer)) => Ok(answer),
+        };
+        let state = store.data();
+        Ok(Attempt {
+            answer: answer?,
+            settlement: state.settlement,
+            memory_bytes: state.budget.memory_bytes(),
+            call_bytes: state.budget.call_bytes(),
+        })
+    }
+
+    async fn call(
+        &self,
+        store: &mut Store<HostState>,
+        request: &[u8],
+    ) -> wasmtime::Result<Result<Vec<u8>, RunError>> {
+        let instance = self.component.instantiate_async(&mut *store).await?;
+        let run = instance
+            .get_typed_func::<(&[u8],), (Result<Vec<u8>, RunError>,)>(&mut *store, "run")?;
+        let (answer,) = run.call_async(&mut *store, (request,)).await?;
+        Ok(answer)
+    }
+}
+
+fn wall_reached(limits: &RunLimits) -> LimitReached {
+    let maximum = u64::try_from(limits.wall.as_millis()).unwrap_or(u64::MAX);
+    LimitReached {
+        name: "milliseconds of wall time",
+        maximum,
+    }
+}
+
+/// Why a guest was stopped.
+fn failure(trap: &wasmtime::Error) -> Error {
+    if let Some(limit) = trap.downcast_ref::<LimitReached>() {
+        return Error::limit(limit.name, limit.maximum);
+    }
+    if trap.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+        return Error::Unavailable("too many plugins run at this moment".to_owned());
+    }
+    Error::PluginTrap(format!("{trap:#}"))
+}
