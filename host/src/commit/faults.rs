@@ -107,7 +107,8 @@ impl BlobStore for FaultyBlobs {
     }
 
     async fn put_tombstone(&self, key: SegmentKey) -> Result<Put, BlobError> {
-        self.run(Call::Tombstone, self.inner.put_tombstone(key)).await
+        self.run(Call::Tombstone, self.inner.put_tombstone(key))
+            .await
     }
 
     async fn claimed_after(&self, epoch: u32) -> Result<bool, BlobError> {

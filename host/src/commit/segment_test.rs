@@ -1,18 +1,28 @@
 //! Goal: a segment reads back as it was written, and no bytes at all make its decoder do anything but answer.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test may stop"
+)]
 
 use bytes::Bytes;
 use proptest::prelude::*;
 use sop_engine::types::{LogicalId, PhysicalId, TransactionId};
 
 use super::segment::{
-    ChangeRecord, FRAME_BYTES, KindRecord, Record, Segment, SegmentBuilder, SegmentError, SegmentHeader,
-    SegmentKind, TransactionRecord, mark, verify_body,
+    ChangeRecord, FRAME_BYTES, KindRecord, Record, Segment, SegmentBuilder, SegmentError,
+    SegmentHeader, SegmentKind, TransactionRecord, mark, verify_body,
 };
 use crate::blob::{SegmentKey, SegmentPlace};
 use crate::registry::FlipKind;
 
-const KEY: SegmentKey = SegmentKey { epoch: 3, period: 2, unique: 77 };
+const KEY: SegmentKey = SegmentKey {
+    epoch: 3,
+    period: 2,
+    unique: 77,
+};
 
 fn sample(bodies: &[Vec<u8>]) -> (Bytes, Record) {
     let mut builder = SegmentBuilder::new(KEY, 0);
@@ -20,14 +30,42 @@ fn sample(bodies: &[Vec<u8>]) -> (Bytes, Record) {
     for (node, body) in (2..).zip(bodies) {
         let id = LogicalId::new(9, node);
         let place = builder.body(id, body);
-        changes.push(ChangeRecord { id, previous: node, kind: KindRecord::Put(place) });
+        changes.push(ChangeRecord {
+            id,
+            previous: node,
+            kind: KindRecord::Put(place),
+        });
     }
-    let old = PhysicalId { segment: (4, 5), offset: 6, length: 7 };
-    let kind = KindRecord::Relocate { version: 5, from: vec![old], to: vec![super::segment::Place::There(old)] };
-    changes.push(ChangeRecord { id: LogicalId::new(9, 1), previous: 5, kind });
-    changes.push(ChangeRecord { id: LogicalId::counter(9), previous: 0, kind: KindRecord::Add(-3) });
-    changes.push(ChangeRecord { id: LogicalId::root(9), previous: 1, kind: KindRecord::Remove });
-    let transaction = TransactionRecord { index: 0, id: TransactionId { high: 1, low: 2 }, changes };
+    let old = PhysicalId {
+        segment: (4, 5),
+        offset: 6,
+        length: 7,
+    };
+    let kind = KindRecord::Relocate {
+        version: 5,
+        from: vec![old],
+        to: vec![super::segment::Place::There(old)],
+    };
+    changes.push(ChangeRecord {
+        id: LogicalId::new(9, 1),
+        previous: 5,
+        kind,
+    });
+    changes.push(ChangeRecord {
+        id: LogicalId::counter(9),
+        previous: 0,
+        kind: KindRecord::Add(-3),
+    });
+    changes.push(ChangeRecord {
+        id: LogicalId::root(9),
+        previous: 1,
+        kind: KindRecord::Remove,
+    });
+    let transaction = TransactionRecord {
+        index: 0,
+        id: TransactionId { high: 1, low: 2 },
+        changes,
+    };
     builder.finish(42, vec![transaction])
 }
 
@@ -39,17 +77,28 @@ fn a_segment_reads_back() {
     let mut longer = bytes.to_vec();
     longer.extend_from_slice(b"whatever lies behind");
     let segment = Segment::decode(&Bytes::from(longer)).unwrap();
-    assert_eq!((segment.kind, segment.key, &segment.record), (SegmentKind::Segment, KEY, &record));
+    assert_eq!(
+        (segment.kind, segment.key, &segment.record),
+        (SegmentKind::Segment, KEY, &record)
+    );
     assert_eq!(segment.length as usize, bytes.len());
-    let place = SegmentPlace { segment: (8, 8), base: 1000 };
+    let place = SegmentPlace {
+        segment: (8, 8),
+        base: 1000,
+    };
     let publications = segment.record.publications(place).unwrap();
     for (index, body) in bodies.iter().enumerate() {
-        let FlipKind::Put(id) = publications[0].flips[index].kind else { panic!("a put") };
+        let FlipKind::Put(id) = publications[0].flips[index].kind else {
+            panic!("a put")
+        };
         assert_eq!((id.segment, id.length as usize), ((8, 8), body.len()));
         let start = (id.offset - 1000 - FRAME_BYTES) as usize;
         let framed = bytes.slice(start..(id.offset - 1000) as usize + body.len());
         let (owner, read) = verify_body(&framed).unwrap();
-        assert_eq!((owner, read.to_vec()), (publications[0].flips[index].id, body.clone()));
+        assert_eq!(
+            (owner, read.to_vec()),
+            (publications[0].flips[index].id, body.clone())
+        );
     }
 }
 
@@ -57,7 +106,10 @@ fn a_segment_reads_back() {
 fn tombstones_and_stubs_read_back() {
     for kind in [SegmentKind::Tombstone, SegmentKind::Stub] {
         let segment = Segment::decode(&mark(kind, KEY)).unwrap();
-        assert_eq!((segment.kind, segment.key, segment.record), (kind, KEY, Record::default()));
+        assert_eq!(
+            (segment.kind, segment.key, segment.record),
+            (kind, KEY, Record::default())
+        );
     }
 }
 
