@@ -22,7 +22,7 @@ async fn every_open_transaction_has_an_instance_of_its_own() {
     let mut open = Vec::new();
     for number in 0..120_u8 {
         let tx = db.begin(Isolation::Serializable).await.unwrap();
-        tx.open_store("s").await.unwrap().put([number], "mine").await.unwrap();
+        tx.open_store("s").await.unwrap().put([number, 0], "mine").await.unwrap();
         open.push(tx);
     }
     assert_eq!(db.statistics().instances_made, 120);

@@ -97,7 +97,7 @@ pub(crate) fn plugin(body: &str) -> Vec<u8> {
       (export "begin" (func $begin)) (export "create" (func $create)) (export "open" (func $open))
       (export "commit" (func $commit)) (export "get" (func $get)) (export "put" (func $put))))))
   (type $run-error' (variant (case "conflict") (case "failed" string)))
-  (export $run-error "run-error" (type $run-error'))
+  (import "run-error" (type $run-error (eq $run-error')))
   (func $run (param "request" (list u8)) (result (result (list u8) (error $run-error)))
     (canon lift (core func $i "run") (memory $mem) (realloc $realloc)))
   (export "run" (func $run)))"#
@@ -150,9 +150,9 @@ pub(crate) fn alone(body: &str) -> Vec<u8> {
     {body})
   (core instance $i (instantiate $main))
   (type $run-error' (variant (case "conflict") (case "failed" string)))
-  (export $run-error "run-error" (type $run-error'))
+  (import "run-error" (type $run-error (eq $run-error')))
   (func $run (param "request" (list u8)) (result (result (list u8) (error $run-error)))
-    (canon lift (core func $i "run") (memory $i "memory") (realloc (func $i "realloc"))))
+    (canon lift (core func $i "run") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
   (export "run" (func $run)))"#
     );
     wat::parse_str(text).unwrap()
