@@ -103,7 +103,7 @@ impl Arguments {
         // A terminal shows the lines themselves.
         let progress = (self.file.is_some() || !console.is_terminal()).then(|| console.progress());
         let mut stream = store.stream(.., Direction::Ascending).await?;
-        let mut items = 0;
+        let mut items = 0_u64;
         let mut line = Vec::new();
         while let Some(item) = stream.next().await? {
             line.clear();

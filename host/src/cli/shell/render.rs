@@ -76,8 +76,8 @@ fn statistics(figures: &Statistics) -> String {
         ("conflicts", figures.conflicts),
         ("re-validated commits", figures.revalidated),
         ("rollbacks", figures.rollbacks),
-        ("commit p50, µs", figures.commit_p50_us),
-        ("commit p99, µs", figures.commit_p99_us),
+        ("commit p50, µs", figures.storage.commit_p50_us),
+        ("commit p99, µs", figures.storage.commit_p99_us),
     ];
     for (name, count) in counts {
         rows.add_row([comfy_table::Cell::new(name), table::number(quantity::count(count))]);
