@@ -52,8 +52,8 @@ unit: setup plugins
 
 deny: $(DENY)
 	@echo "==> licences, bans, sources"
-	$(DENY) --manifest-path Cargo.toml check --config .config/deny.toml bans licenses sources
-	$(DENY) --manifest-path guest-examples/Cargo.toml check --config .config/deny.toml bans licenses sources
+	$(DENY) --manifest-path Cargo.toml --config .config/deny.toml check bans licenses sources
+	$(DENY) --manifest-path guest-examples/Cargo.toml --config .config/deny.toml check bans licenses sources
 
 $(DENY):
 	@echo "==> installing cargo-deny $(DENY_VERSION) into $(TOOLS)"

@@ -42,8 +42,8 @@ macro_rules! plugin {
 
         #[cfg(target_arch = "wasm32")]
         impl $crate::bindings::Guest for SopGuestPlugin {
-            fn run(request: Vec<u8>) -> Result<Vec<u8>, $crate::bindings::RunError> {
-                $crate::Result::map_err($run(&request), |error: $crate::Error| match error {
+            fn run(request: Vec<u8>) -> ::std::result::Result<Vec<u8>, $crate::bindings::RunError> {
+                $run(&request).map_err(|error: $crate::Error| match error {
                     $crate::Error::Conflict(_) => $crate::bindings::RunError::Conflict,
                     error => $crate::bindings::RunError::Failed(error.to_string()),
                 })

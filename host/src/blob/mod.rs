@@ -1,5 +1,6 @@
 //! Where immutable bytes lie: the trait of blob stores and its implementations.
 
+pub mod directory;
 pub mod memory;
 
 use async_trait::async_trait;

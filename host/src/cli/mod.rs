@@ -20,6 +20,7 @@ mod compact;
 mod console;
 mod count;
 mod create;
+mod demo;
 mod drop;
 mod escape;
 mod exit;
@@ -98,6 +99,7 @@ enum Command {
     Import(import::Arguments),
     Export(export::Arguments),
     Run(run::Arguments),
+    Demo(demo::Arguments),
     Shell(shell::Arguments),
     Stat(stat::Arguments),
     Verify(verify::Arguments),
@@ -121,6 +123,7 @@ impl Command {
             Self::Import(arguments) => arguments.run(global, console).await,
             Self::Export(arguments) => arguments.run(global, console).await,
             Self::Run(arguments) => arguments.run(global, console).await,
+            Self::Demo(arguments) => arguments.run(global, console).await,
             Self::Shell(arguments) => arguments.run(global, console).await,
             Self::Stat(arguments) => arguments.run(global, console).await,
             Self::Verify(arguments) => arguments.run(global, console).await,
