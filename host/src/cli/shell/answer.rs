@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sop_host::{CommitInfo, ConflictingKey, Error, Item, Outcome, Statistics, VerifyReport, Version};
 
-use crate::cli::json::{Bytes, BytesRef};
+use crate::cli::json::BytesRef;
 
 /// A request that was carried out.
 #[derive(Debug)]
@@ -175,6 +175,7 @@ pub(super) fn line(answer: &Result<Reply, Refusal>, id: Option<Value>) -> Value 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::json::Bytes;
 
     fn ok(answer: Answer) -> String {
         line(&Ok(Reply { answer, version: None }), None).to_string()
