@@ -153,6 +153,11 @@ sop_guest::plugin!(json: run);
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
+    #![expect(
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test may stop at a broken assumption"
+    )]
     use super::*;
     use sop_guest::{Error, testing};
 

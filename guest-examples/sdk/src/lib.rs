@@ -30,6 +30,11 @@
 //!
 //! In reading order: `transact`, `transaction`, `store`, `typed`, [`key`], `range`, `plugin`; below them `packed` and `engine`.
 
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 mod engine;
 mod error;
 pub mod key;

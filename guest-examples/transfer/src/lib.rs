@@ -153,6 +153,7 @@ sop_guest::plugin!(json: run);
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
+    #![expect(clippy::panic, reason = "a test may stop at a broken assumption")]
     use super::*;
     use sop_guest::testing::{CommitFault, fail_commits, reset};
 

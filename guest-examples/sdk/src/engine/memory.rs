@@ -316,13 +316,17 @@ impl Store {
     pub fn insert(&self, key: &[u8], value: &[u8]) -> Result<()> {
         self.write(key, |items| match items.contains_key(key) {
             true => Err(Error::Exists("the key".to_owned())),
-            false => Ok(drop(items.insert(key.to_vec(), value.to_vec()))),
+            false => {
+                items.insert(key.to_vec(), value.to_vec());
+                Ok(())
+            }
         })
     }
 
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
         self.write(key, |items| {
-            Ok(drop(items.insert(key.to_vec(), value.to_vec())))
+            items.insert(key.to_vec(), value.to_vec());
+            Ok(())
         })
     }
 
@@ -334,7 +338,10 @@ impl Store {
 
     pub fn update(&self, key: &[u8], value: &[u8]) -> Result<()> {
         self.write(key, |items| match items.get_mut(key) {
-            Some(old) => Ok(value.clone_into(old)),
+            Some(old) => {
+                value.clone_into(old);
+                Ok(())
+            }
             None => Err(Error::NotFound("the key to update".to_owned())),
         })
     }
