@@ -17,9 +17,9 @@
 //! |---|---|---|
 //! | `queue` | document (u64) | its path, plain UTF-8 |
 //! | `texts` | document (u64) | its text, plain UTF-8 |
-//! | `documents` | document (u64) | [`Document`]: path, bytes, tokens, terms, shard, agent |
+//! | `documents` | document (u64) | `Document`: path, bytes, tokens, terms, shard, agent |
 //! | `index` | (shard: u16, term: string, document: u64) | occurrences (u32) |
-//! | `terms` | (shard: u16, term: string) | [`Count`]: documents, occurrences; under the empty term: the totals of the shard |
+//! | `terms` | (shard: u16, term: string) | `Count`: documents, occurrences; under the empty term: the totals of the shard |
 //!
 //! Whoever fills `queue` and `texts` needs no plugin: plain texts under the id as 8 bytes, big-endian.
 //!
@@ -43,9 +43,14 @@
 //! | request | response |
 //! |---|---|
 //! | `{"op": "enqueue", "documents": [{"id": 1, "path": "a.md", "text": "…"}]}` | `{"enqueued": 1}` |
-//! | `{"op": "work", "agent": 7, "documents": 16, "shards": 32, "lanes": 64, "span": 500, "tries": 64}` | [`Work`](work) |
+//! | `{"op": "work", "agent": 7, "documents": 16, "shards": 32, "lanes": 64, "span": 500, "tries": 64}` | see below |
 //! | `{"op": "status"}` | `{"pending": 0, "documents": 1, "tokens": 9, "postings": 5, "shards": 1}` |
 //! | `{"op": "lookup", "term": "tree"}` | `{"documents": 3, "occurrences": 8, "hits": [{"document": 1, "path": "a.md", "occurrences": 5}, …]}` |
+//!
+//! The response to `work`: `{"agent": 7, "documents": [3, 8], "tokens": 900, "postings": 410, "conflicts": 1, "revalidated": 1,
+//! "revalidations": 2, "empty": false, "gave_up": false}`: the documents it indexed, their tokens, the entries it added
+//! to the index, the runs of transactions that ended in a conflict, the commits that went through after they had
+//! validated their reads again, and how often these did.
 //!
 //! `work` indexes up to `documents` documents and ends early when the queue is empty. Only `agent` is required; the
 //! others are 1, 16, 16, 0 (all start at the first document) and 64 unless given. A document whose `tries` are
