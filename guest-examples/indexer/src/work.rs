@@ -82,7 +82,8 @@ pub(crate) fn work(order: &Order) -> Result<Report> {
     };
     let mut draw = Draw::of(order.agent);
     for _ in 0..order.documents {
-        // A committed claim of an id must never be drawn again in the same way, so that agents spread.
+        // A committed claim of an id must never be drawn again in the same way, so that agents
+        // spread.
         let committed = transact_up_to(order.tries, |transaction| {
             attempt(transaction, order, &mut draw)
         });

@@ -1,8 +1,10 @@
-//! Attack: store names that are no strings. The request says which: `text` (bytes that are not UTF-8), `outside` (a string that
-//! lies outside of the memory), `long` (one mebibyte), `empty`, `nul`.
+//! Attack: store names that are no strings. The request says which: `text` (bytes that are not
+//! UTF-8), `outside` (a string that lies outside of the memory), `long` (one mebibyte), `empty`,
+//! `nul`.
 //!
-//! Expected: `text` and `outside` trap where the call crosses from the plugin into the engine; the others are errors
-//! (`invalid` or `limit`), which are the answer. No host memory of the claimed size is taken, and nothing is created.
+//! Expected: `text` and `outside` trap where the call crosses from the plugin into the engine; the
+//! others are errors (`invalid` or `limit`), which are the answer. No host memory of the claimed
+//! size is taken, and nothing is created.
 
 use sop_guest::{Error, Isolation, Result, Transaction};
 

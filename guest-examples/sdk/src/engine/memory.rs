@@ -1,9 +1,10 @@
-//! The engine's stand-in for native builds: a database in the memory of the thread, so that a plugin's own
-//! tests run as plain `cargo test`.
+//! The engine's stand-in for native builds: a database in the memory of the thread, so that a
+//! plugin's own tests run as plain `cargo test`.
 //!
-//! A transaction works on a copy of all stores and commits if no other has committed since it began. That is coarser than
-//! the engine, which lets transactions on different keys both commit; a plugin that is right here is right there.
-//! [`testing`](crate::testing) makes commits fail on purpose.
+//! A transaction works on a copy of all stores and commits if no other has committed since it
+//! began. That is coarser than the engine, which lets transactions on different keys both commit; a
+//! plugin that is right here is right there. [`testing`](crate::testing) makes commits fail on
+//! purpose.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
