@@ -59,11 +59,12 @@
 //! that ended in a conflict, the commits that went through after they had validated their reads
 //! again, and how often these did.
 //!
-//! `work` indexes up to `documents` documents and ends early when the queue is empty. Only `agent`
-//! is required; the others are 1, 16, 16, 0 (all start at the first document) and 64 unless given.
-//! A document whose `tries` are used up ends the run: with `"gave_up": true` if some were indexed
-//! before, as a conflict if none was (then the host runs the plugin again after a pause). The
-//! document stays in the queue.
+//! `work` indexes up to `documents` documents (1) and ends early when the queue is empty. Only
+//! `agent` is required; `turn` (0) tells the runs of one agent apart, so that they draw differently;
+//! without the others `shards` is 16, `lanes` 16, `span` 0 (all start at the first document) and
+//! `tries` 64. A document whose `tries` are used up ends the run: with `"gave_up": true` if some
+//! were indexed before, as a conflict if none was (then the host runs the plugin again after a
+//! pause). The document stays in the queue.
 
 mod queue;
 mod search;

@@ -34,6 +34,7 @@ fn texts(number: u64) -> Vec<Text> {
 fn order(agent: u64) -> Order {
     Order {
         agent,
+        turn: 0,
         documents: 4,
         shards: 3,
         lanes: 8,
