@@ -15,13 +15,13 @@ pub enum Error {
     #[error("conflict: another transaction changed {}; run this transaction again", conflicting(.0))]
     Conflict(Vec<ConflictingKey>),
     /// The storage did not answer; nothing was written. Retry later.
-    #[error("storage unavailable: {0}; nothing was written, retry later")]
+    #[error("unavailable: {0}; nothing was written, retry later")]
     Unavailable(String),
     /// The commit may or may not have happened: ask [`Database::outcome`](crate::Database::outcome) with this id.
     #[error("the outcome of commit {:016x}{:016x} is unknown: ask for it by this id before running it again", .0.high, .0.low)]
     UnknownOutcome(TransactionId),
     /// Stored bytes are damaged; names them. Retrying does not help.
-    #[error("corrupt: {0}; restore it from a backup")]
+    #[error("corrupt: {0}")]
     Corrupt(String),
     /// The grants do not cover this.
     #[error("denied: {0}")]
@@ -58,17 +58,17 @@ pub enum Error {
     #[error("invalid: {0}")]
     Invalid(String),
 
-    /// There is no database at this place.
-    #[error("no database at {0}; create it by opening it for writing with `create`")]
+    /// There is no database at this place. Says what to do.
+    #[error("{0}")]
     MissingDatabase(String),
-    /// What lies at this place is not a database of this program.
-    #[error("{0} is not a sop database; choose another place")]
+    /// What lies at this place is not a database of this program. Says what was found.
+    #[error("{0}")]
     ForeignDatabase(String),
-    /// Another process has the database open for writing.
-    #[error("database {0} is open in another process; close that one or open this one read-only")]
+    /// Another process has the database open for writing. Says which.
+    #[error("{0}")]
     Locked(String),
-    /// The database was written by a newer release.
-    #[error("the format of {0} is newer than this program; upgrade it")]
+    /// The database was written by a newer release. Says which format it has.
+    #[error("{0}")]
     NewerFormat(String),
 
     /// The bytes are not a plugin. Says why.

@@ -66,6 +66,7 @@ pub const CHECKPOINT_CHUNK_ENTRIES: usize = 1_024;
 const _: () = assert!(GROUP_BYTES_MAX < SEGMENT_BYTES_MAX && SEGMENT_BYTES_MAX < u32::MAX as usize / 2);
 const _: () = assert!(PUT_TIMEOUT.as_millis() < RESERVATION_LEASE.as_millis());
 const _: () = assert!(WAITING_MARK_LEASE.as_millis() >= BUSY_WAIT.as_millis());
+
 /// Nodes that one step of a verification looks at.
 pub const VERIFY_STEP_NODES: u32 = 256;
 /// Nodes that one transaction of a reclamation removes.
@@ -138,3 +139,38 @@ pub const RUN_WALL_DEFAULT: Duration = Duration::from_secs(30);
 pub const RUN_CALL_BYTES_DEFAULT: u64 = 1 << 30;
 /// Longest response of a run unless its limits say otherwise.
 pub const RUN_RESPONSE_BYTES_DEFAULT: u64 = 16 << 20;
+
+/// A log file is finished when it has grown to this length, unless the options say otherwise.
+pub const LOG_FILE_BYTES_DEFAULT: u32 = 16 << 20;
+/// Shortest log file that can be asked for: tests want many files.
+pub const LOG_FILE_BYTES_MIN: u32 = 4 << 10;
+/// Longest log file that can be asked for.
+pub const LOG_FILE_BYTES_MAX: u32 = 1 << 30;
+/// A log file gets room on the disk in chunks of this length.
+pub const LOG_ALLOCATION_BYTES: u32 = 1 << 20;
+/// A log file is filled with zeros this far ahead: overwriting them makes a sync cheaper than growing the file.
+pub const LOG_ZEROS_BYTES: u32 = 512 << 10;
+/// Longest segment of the log. Larger transactions spill.
+pub const LOG_SEGMENT_BYTES_MAX: u32 = 512 << 20;
+/// Most bytes that one sync of the log covers.
+pub const LOG_BATCH_BYTES_MAX: usize = 32 << 20;
+/// Segments at least this long are written without being copied into the batch first.
+pub const LOG_COPY_BYTES_MAX: usize = 256 << 10;
+/// Most log files that are kept open for reading.
+pub const LOG_FILES_OPEN_MAX: usize = 256;
+
+const _: () = assert!(LOG_FILE_BYTES_MIN <= LOG_FILE_BYTES_DEFAULT && LOG_FILE_BYTES_DEFAULT <= LOG_FILE_BYTES_MAX);
+// Every offset in a log file fits 32 bits: a file that is nearly full takes one more record at most.
+const _: () = assert!((LOG_FILE_BYTES_MAX as u64) + (LOG_SEGMENT_BYTES_MAX as u64) + (1 << 20) < u32::MAX as u64);
+
+/// A checkpoint is due after this many bytes of log, unless the options say otherwise, or after as many as the last
+/// checkpoint file has: writing checkpoints never costs more than the log itself.
+pub const CHECKPOINT_LOG_BYTES_DEFAULT: u64 = 64 << 20;
+/// A checkpoint is due earlier when the log outgrows what is live, but never before this many bytes of log.
+pub const CHECKPOINT_LOG_BYTES_MIN: u64 = 2 << 20;
+/// The log outgrows what is live when it has more than this many percent of it.
+pub const LOG_PERCENT_MAX: u64 = 200;
+/// Checkpoints move live blobs out of log files in which they are less than this share, in percent.
+pub const RELOCATION_LIVE_PERCENT: u64 = 70;
+/// Compaction moves live blobs out of log files in which they are less than this share, in percent.
+pub const COMPACTION_LIVE_PERCENT: u64 = 92;

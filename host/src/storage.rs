@@ -8,11 +8,17 @@
 //!
 //! Data flows from here to the right only: cache and commit, then registry and blobs.
 
+mod checkpoint;
+mod compaction;
+mod embedded;
+mod open;
 mod relocation;
+#[cfg(test)]
+mod embedded_tests;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures::channel::oneshot;
@@ -28,6 +34,9 @@ use crate::cache::Cache;
 pub use crate::commit::{Change, ChangeKind, CommitOptions, Pause, Spilled};
 use crate::commit::{Committer, Parts, Pending, Spills, Work};
 use crate::limits;
+pub use self::compaction::{CompactProgress, Compacted};
+pub use self::embedded::{CheckpointOptions, DiskStatistics};
+pub use self::open::{OpenError, OpenOptions};
 pub use crate::registry::memory::HistoryOptions;
 use crate::registry::Registry;
 use crate::registry::memory::MemoryRegistry;
@@ -83,6 +92,8 @@ struct Inner {
     counts: Arc<Counts>,
     spills: Arc<Spills>,
     read_only: bool,
+    /// The directory under it, if it has one.
+    embedded: OnceLock<Arc<embedded::Embedded>>,
 }
 
 /// The storage of one open database. Cheap to share: everything is behind `Arc`.
@@ -113,7 +124,8 @@ impl Storage {
         };
         let committer = Arc::new(Committer::new(parts, epoch, period, options.commit));
         let (spills, read_only) = (Arc::default(), options.read_only);
-        Self { inner: Arc::new(Inner { registry, cache, committer, runtime, counts, spills, read_only }) }
+        let embedded = OnceLock::new();
+        Self { inner: Arc::new(Inner { registry, cache, committer, runtime, counts, spills, read_only, embedded }) }
     }
 
     /// Point A: a read point, registered until [`Storage::release`].
@@ -201,7 +213,9 @@ impl Storage {
         let (answer, receiver) = oneshot::channel();
         self.inner.committer.submit(Pending { id, observed, work, attempt, since, answer })?;
         // The worker answers every commit; if the process tears it down before, nobody knows how far it came.
-        receiver.await.unwrap_or(Err(StorageError::UnknownOutcome(id)))
+        let answer = receiver.await.unwrap_or(Err(StorageError::UnknownOutcome(id)));
+        self.checkpoint_if_due();
+        answer
     }
 
     fn check_writable(&self) -> Result<(), StorageError> {

@@ -62,7 +62,7 @@ impl Cache {
         if let [id] = ids {
             return Ok(vec![self.get_one(*id).await?]);
         }
-        let fetches = futures::stream::iter(ids.iter().map(|id| self.get_one(*id)));
+        let fetches = futures::stream::iter(ids.iter().copied().map(|id| self.get_one(id)));
         fetches.buffered(FETCHES_MAX).try_collect().await
     }
 

@@ -21,6 +21,10 @@ mod queue;
 mod resolution;
 pub mod segment;
 #[cfg(test)]
+pub(crate) mod faults;
+#[cfg(test)]
+mod segment_test;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -156,7 +156,6 @@ impl TransactionCore {
     /// Commits and ends, unless nothing was sent.
     pub(super) async fn commit(&self) -> Result<CommitInfo> {
         let mut call = self.enter().await?;
-        let begun = self.database.runtime.elapsed();
         let (store, transactions) = call.parts();
         let answer = transactions
             .transaction()
@@ -167,9 +166,7 @@ impl TransactionCore {
             Ok(info) => {
                 call.finish().await;
                 let info = convert::commit_info(info);
-                self.database
-                    .activity
-                    .committed(info, self.database.runtime.elapsed().saturating_sub(begun));
+                self.database.activity.committed(info);
                 Ok(info)
             }
             Err(error) => {

@@ -23,6 +23,7 @@ mod catalog;
 mod convert;
 mod core;
 mod data;
+mod open;
 mod range;
 mod scan;
 mod statistics;
@@ -44,7 +45,7 @@ pub use data::{
 };
 pub use range::KeyRange;
 pub use scan::Scan;
-pub use statistics::{Calls, Statistics};
+pub use statistics::{Calls, Statistics, StorageStatistics};
 pub use store::Store;
 pub(crate) use transact::backoff;
 pub use transact::{TransactOptions, Transacted};
@@ -77,7 +78,7 @@ impl Database {
 
     async fn open_with(url: Url, config: Config) -> Result<Self> {
         let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::current());
-        let storage = upkeep::open_storage(&url, &config, &runtime).await?;
+        let storage = open::open_storage(&url, &config, &runtime).await?;
         Ok(Self {
             core: DatabaseCore::new(url, config, storage, runtime)?,
         })

@@ -2,26 +2,17 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt;
+use futures::channel::mpsc;
+
 use super::convert;
 use super::core::DatabaseCore;
 use super::data::{CommitId, Outcome, Progress, VerifyReport};
 use super::statistics::Statistics;
-use crate::config::{Config, Url};
 use crate::engine_pool::Lease;
 use crate::error::Result;
 use crate::limits;
-use crate::runtime::Runtime;
-use crate::storage::{Storage, StorageOptions};
-
-/// Opens what lies under the capability layer.
-pub(super) async fn open_storage(
-    url: &Url,
-    config: &Config,
-    runtime: &Arc<dyn Runtime>,
-) -> Result<Arc<Storage>> {
-    let _ = (url, config);
-    Ok(Arc::new(Storage::memory(StorageOptions::default(), Arc::clone(runtime))))
-}
+use crate::storage::CompactProgress;
 
 pub(super) async fn outcome(core: &Arc<DatabaseCore>, id: CommitId) -> Result<Outcome> {
     let mut lease = core.lease().await?;
@@ -39,6 +30,7 @@ pub(super) fn statistics(core: &DatabaseCore) -> Statistics {
     statistics.instances_made = core.pool.instances_made();
     statistics.instances_reused = core.pool.instances_reused();
     statistics.calls = core.pool.calls();
+    statistics.storage = core.storage.statistics().into();
     statistics
 }
 
@@ -124,20 +116,28 @@ pub(super) async fn reclaim(core: &Arc<DatabaseCore>) -> Result<()> {
 }
 
 pub(super) async fn checkpoint(core: &Arc<DatabaseCore>) -> Result<()> {
-    let _ = core;
-    Ok(())
+    Ok(core.storage.checkpoint().await?)
 }
 
-pub(super) async fn compact(
-    core: &Arc<DatabaseCore>,
-    mut progress: impl FnMut(Progress) + Send,
-) -> Result<()> {
-    let _ = core;
-    progress(Progress { done: 0, ahead: 0 });
+pub(super) async fn compact(core: &Arc<DatabaseCore>, mut progress: impl FnMut(Progress) + Send) -> Result<()> {
+    // The work goes on by itself when the caller stops waiting, so it cannot borrow the caller's callback.
+    let (sender, mut steps) = mpsc::unbounded();
+    let work = core.storage.compact(move |seen: CompactProgress| {
+        // Nobody listening any more is no failure.
+        let _ = sender.unbounded_send(seen);
+    });
+    let watch = async {
+        while let Some(seen) = steps.next().await {
+            let ahead = seen.total_bytes.saturating_sub(seen.moved_bytes);
+            progress(Progress { done: seen.moved_bytes, ahead });
+        }
+    };
+    let (done, ()) = futures::join!(work, watch);
+    done?;
     Ok(())
 }
 
 pub(super) async fn close(core: &Arc<DatabaseCore>) -> Result<()> {
     core.close();
-    Ok(())
+    Ok(core.storage.close().await?)
 }

@@ -63,6 +63,17 @@ impl Plugin {
     ) -> Result<RunReport> {
         let core = database.core();
         let _permit = core.runs.acquire().await.map_err(|_| Error::Ended)?;
+        let report = self.run_until_answered(core, request, options).await;
+        core.activity.ran(report.is_ok());
+        report
+    }
+
+    async fn run_until_answered(
+        &self,
+        core: &DatabaseCore,
+        request: &[u8],
+        options: &RunOptions,
+    ) -> Result<RunReport> {
         let begun = Instant::now();
         let grants = Arc::new(options.grants.clone());
         let mut retries = 0;
@@ -104,6 +115,7 @@ impl Plugin {
                         .sleep(backoff(core.runtime.as_ref(), &options.retry, retries))
                         .await;
                     retries += 1;
+                    core.activity.retried();
                 }
             }
         }

@@ -1,4 +1,5 @@
 //! How a database comes back: what a checkpoint holds and how the segments written since are replayed over it.
 
+pub mod checkpoint;
 pub mod entry;
 pub mod replay;
