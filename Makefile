@@ -40,6 +40,7 @@ clippy: setup
 	$(CARGO) clippy $(WORKSPACE) --locked -- -D warnings
 	$(CARGO) clippy -p sop-engine --target wasm32-unknown-unknown --locked -- -D warnings
 	cd guest-examples && $(CARGO) clippy --all-targets --locked -- -D warnings
+	cd guest-examples && $(CARGO) clippy --all-targets --target $$(rustc -vV | sed -n 's/^host: //p') --locked -- -D warnings
 
 docs: setup
 	@echo "==> docs"
@@ -48,7 +49,7 @@ docs: setup
 unit: setup plugins
 	@echo "==> tests"
 	$(CARGO) test --workspace --locked
-	cd guest-examples && $(CARGO) test -p sop-guest --target $$(rustc -vV | sed -n 's/^host: //p') --locked
+	cd guest-examples && $(CARGO) test --workspace --target $$(rustc -vV | sed -n 's/^host: //p') --locked
 
 deny: $(DENY)
 	@echo "==> licences, bans, sources"

@@ -1,5 +1,5 @@
-;; Attack: `run` never returns.
-;; Expected: stopped at the limit of wall time (or of fuel), which the caller is told; neighbours go on.
+;; Attack: `run` never returns. Expected: stopped at the limit of wall time (or of fuel), which the
+;; caller is told; neighbours go on.
 (component
   (core module $module
     (memory (export "memory") 1)

@@ -1,5 +1,6 @@
-;; Attack: `realloc` never returns; the host calls it to hand over the request, so `run` is not even reached.
-;; Needs a request that is not empty. Expected: stopped at the limit of wall time, like `endless-loop`.
+;; Attack: `realloc` never returns; the host calls it to hand over the request, so `run` is not even
+;; reached. Needs a request that is not empty. Expected: stopped at the limit of wall time, like
+;; `endless-loop`.
 (component
   (core module $module
     (memory (export "memory") 1)

@@ -1,5 +1,5 @@
-;; Attack: the start function never returns, so the time is spent while the plugin is instantiated, before `run`.
-;; Expected: stopped at the limit of wall time, like `endless-loop`.
+;; Attack: the start function never returns, so the time is spent while the plugin is instantiated,
+;; before `run`. Expected: stopped at the limit of wall time, like `endless-loop`.
 (component
   (core module $module
     (memory (export "memory") 1)

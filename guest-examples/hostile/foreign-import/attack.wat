@@ -1,5 +1,5 @@
-;; Attack: imports the storage below the engine, `sop:storage/registry`, and with it every store of the database.
-;; Expected: refused when it is loaded, with the name of the import; it never runs.
+;; Attack: imports the storage below the engine, `sop:storage/registry`, and with it every store of
+;; the database. Expected: refused when it is loaded, with the name of the import; it never runs.
 (component
   (import "sop:storage/registry@0.1.0" (instance $registry
     (export "allocate-store" (func (param "name" (list u8)) (result u64)))))

@@ -1,12 +1,10 @@
-//! Attack: store names that are no strings. The request says which: `text` (bytes that are not UTF-8), `outside` (a string that
-//! lies outside of the memory), `long` (one mebibyte), `empty`, `nul`.
+//! Attack: store names that are no strings. The request says which: `text` (bytes that are not
+//! UTF-8), `outside` (a string that lies outside of the memory), `long` (one mebibyte), `empty`,
+//! `nul`.
 //!
-//! Expected: `text` and `outside` trap where the call crosses from the plugin into the engine; the others are errors
-//! (`invalid` or `limit`), which are the answer. No host memory of the claimed size is taken, and nothing is created.
-#![expect(
-    unsafe_code,
-    reason = "the safe interface cannot say what this attack says"
-)]
+//! Expected: `text` and `outside` trap where the call crosses from the plugin into the engine; the
+//! others are errors (`invalid` or `limit`), which are the answer. No host memory of the claimed
+//! size is taken, and nothing is created.
 
 use sop_guest::{Error, Isolation, Result, Transaction};
 
@@ -33,6 +31,10 @@ fn create(name: &str) -> Result<Vec<u8>> {
 
 /// Calls `create-store` below the bindings, with a string of any place and length.
 #[cfg(target_arch = "wasm32")]
+#[expect(
+    unsafe_code,
+    reason = "the safe interface cannot say what this attack says"
+)]
 fn forged(name: usize, bytes: usize) -> Result<Vec<u8>> {
     #[link(wasm_import_module = "sop:engine/transactions@0.1.0")]
     unsafe extern "C" {

@@ -1,7 +1,9 @@
-//! Attack: handles without end. The request says which: `transactions`, `stores` or `cursors`; a million each, none dropped.
+//! Attack: handles without end. The request says which: `transactions`, `stores` or `cursors`; a
+//! million each, none dropped.
 //!
-//! Expected: an error that names a limit (as the documented one of 1,024 cursors of a transaction) or a run stopped at one (handles, memory, time),
-//! and the host's memory within its budget. The answer, if there is one, is how many it got and what then happened.
+//! Expected: an error that names a limit (as the documented one of 1,024 cursors of a transaction)
+//! or a run stopped at one (handles, memory, time), and the host's memory within its budget. The
+//! answer, if there is one, is how many it got and what then happened.
 
 use sop_guest::{Direction, Error, Isolation, KeyRange, Result, Transaction};
 

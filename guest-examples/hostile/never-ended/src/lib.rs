@@ -1,8 +1,8 @@
-//! Attack: a transaction that writes to a store and never ends. Request `return`: the run ends well, the
-//! transaction forgotten (not even dropped); request `loop`: the run does not end.
+//! Attack: a transaction that writes to a store and never ends. Request `return`: the run ends
+//! well, the transaction forgotten (not even dropped); request `loop`: the run does not end.
 //!
-//! Expected: nothing of it is ever visible, nobody waits for it, and what it held (history, snapshot, spills) is let go when
-//! the run is over or was stopped.
+//! Expected: nothing of it is ever visible, nobody waits for it, and what it held (history,
+//! snapshot, spills) is let go when the run is over or was stopped.
 
 use sop_guest::{Error, Isolation, Result, Transaction};
 

@@ -1,8 +1,9 @@
-//! Attack: traps in the middle of a transaction, after it has written to two stores; before that it commits once, so that
-//! a host that ran it again from its start would do that commit twice.
+//! Attack: traps in the middle of a transaction, after it has written to two stores; before that it
+//! commits once, so that a host that ran it again from its start would do that commit twice.
 //!
-//! Expected: the caller is told of the trap, and not by a second run; the store `trap-midway` has exactly the item `committed`
-//! with the value `1` after one run, and no item `torn`; there is no store `trap-midway-2`.
+//! Expected: the caller is told of the trap, and not by a second run; the store `trap-midway` has
+//! exactly the item `committed` with the value `1` after one run, and no item `torn`; there is no
+//! store `trap-midway-2`.
 
 use sop_guest::{Isolation, Result, Transaction, transact};
 
