@@ -82,5 +82,5 @@ pub use database::{
     Transaction, VerifyReport,
 };
 pub use error::{ConflictingKey, Error, Result};
-pub use plugin::{Plugin, RunLimits, RunOptions, RunReport};
+pub use plugin::{component_imports, Plugin, RunLimits, RunOptions, RunReport};
 pub use sop_engine::types::Version;

@@ -22,6 +22,7 @@ mod count;
 mod create;
 mod demo;
 mod drop;
+mod engine;
 mod escape;
 mod exit;
 mod export;
@@ -100,6 +101,7 @@ enum Command {
     Export(export::Arguments),
     Run(run::Arguments),
     Demo(demo::Arguments),
+    Engine(engine::Arguments),
     Shell(shell::Arguments),
     Stat(stat::Arguments),
     Verify(verify::Arguments),
@@ -124,6 +126,7 @@ impl Command {
             Self::Export(arguments) => arguments.run(global, console).await,
             Self::Run(arguments) => arguments.run(global, console).await,
             Self::Demo(arguments) => arguments.run(global, console).await,
+            Self::Engine(arguments) => arguments.run(global, console).await,
             Self::Shell(arguments) => arguments.run(global, console).await,
             Self::Stat(arguments) => arguments.run(global, console).await,
             Self::Verify(arguments) => arguments.run(global, console).await,

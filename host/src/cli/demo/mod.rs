@@ -18,6 +18,7 @@ mod stored;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sop_host::{Database, Plugin};
 
@@ -31,6 +32,8 @@ use documents::Document;
 
 /// Where a build of the examples puts the indexer.
 const PLUGIN: &str = "guest-examples/target/wasm32-unknown-unknown/release/indexer.wasm";
+/// How long old versions stay readable: nobody here looks back, and what is kept takes room.
+const RETENTION: Duration = Duration::from_secs(1);
 /// Share of the second round, in percent, after which its process is killed.
 const KILL_PERCENT: u64 = 45;
 
@@ -56,7 +59,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DOCUMENTS", default_value_t = 1_000)]
     documents_max: usize,
     /// Parts that each count is kept in: fewer parts, more conflicts
-    #[arg(long, value_name = "PARTS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "PARTS", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=64))]
     shards: u32,
     /// The indexer component
     #[arg(long, value_name = "FILE", default_value = PLUGIN)]
@@ -181,7 +184,8 @@ impl Arguments {
 }
 
 async fn open(directory: &Path) -> Outcome<Database> {
-    Ok(Database::open(&format!("dir:{}", directory.display())).await?)
+    let builder = Database::builder().url(format!("dir:{}", directory.display())).retention(RETENTION);
+    Ok(builder.open().await?)
 }
 
 async fn load(path: &Path) -> Outcome<Plugin> {
