@@ -1,13 +1,13 @@
 //! What a component imports.
 
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
 
 use crate::error::{Error, Result};
 
 /// What plugins are given, without versions.
 const GIVEN: [&str; 2] = ["sop:engine/types", "sop:engine/transactions"];
 
-/// The names that a component imports, in order. Fails on anything that is not a component.
+/// The names of what a component is given, in order. Fails on anything that is not a component.
 pub(crate) fn imports(bytes: &[u8]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     // Components and modules nest; only the outermost one's imports are its own.
@@ -28,7 +28,10 @@ pub(crate) fn imports(bytes: &[u8]) -> Result<Vec<String>> {
             Payload::ComponentImportSection(section) if depth == 1 => {
                 for import in section {
                     let import = import.map_err(|error| Error::PluginInvalid(error.to_string()))?;
-                    names.push(import.name.name.to_owned());
+                    // A name for a plain type, as `run-error` of world `plugin`, gives nothing.
+                    if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
+                        names.push(import.name.name.to_owned());
+                    }
                 }
             }
             _ => {}
