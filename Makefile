@@ -40,6 +40,7 @@ clippy: setup
 	$(CARGO) clippy $(WORKSPACE) --locked -- -D warnings
 	$(CARGO) clippy -p sop-engine --target wasm32-unknown-unknown --locked -- -D warnings
 	cd guest-examples && $(CARGO) clippy --all-targets --locked -- -D warnings
+	cd guest-examples && $(CARGO) clippy --all-targets --target $$(rustc -vV | sed -n 's/^host: //p') --locked -- -D warnings
 
 docs: setup
 	@echo "==> docs"
@@ -48,12 +49,12 @@ docs: setup
 unit: setup plugins
 	@echo "==> tests"
 	$(CARGO) test --workspace --locked
-	cd guest-examples && $(CARGO) test -p sop-guest --target $$(rustc -vV | sed -n 's/^host: //p') --locked
+	cd guest-examples && $(CARGO) test --workspace --target $$(rustc -vV | sed -n 's/^host: //p') --locked
 
 deny: $(DENY)
 	@echo "==> licences, bans, sources"
-	$(DENY) --manifest-path Cargo.toml check --config .config/deny.toml bans licenses sources
-	$(DENY) --manifest-path guest-examples/Cargo.toml check --config .config/deny.toml bans licenses sources
+	$(DENY) --manifest-path Cargo.toml --config .config/deny.toml check bans licenses sources
+	$(DENY) --manifest-path guest-examples/Cargo.toml --config .config/deny.toml check bans licenses sources
 
 $(DENY):
 	@echo "==> installing cargo-deny $(DENY_VERSION) into $(TOOLS)"

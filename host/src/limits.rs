@@ -62,8 +62,11 @@ pub const PRUNE_STEPS: usize = 64;
 pub const FETCHES_MAX: usize = 16;
 /// Entries that a checkpoint reads at a time.
 pub const CHECKPOINT_CHUNK_ENTRIES: usize = 1_024;
+/// Bytes that a database in memory writes before it looks for segments that nobody can read any more.
+pub const MEMORY_COLLECTION_BYTES: u64 = 16 << 20;
 
-const _: () = assert!(GROUP_BYTES_MAX < SEGMENT_BYTES_MAX && SEGMENT_BYTES_MAX < u32::MAX as usize / 2);
+const _: () =
+    assert!(GROUP_BYTES_MAX < SEGMENT_BYTES_MAX && SEGMENT_BYTES_MAX < u32::MAX as usize / 2);
 const _: () = assert!(PUT_TIMEOUT.as_millis() < RESERVATION_LEASE.as_millis());
 const _: () = assert!(WAITING_MARK_LEASE.as_millis() >= BUSY_WAIT.as_millis());
 

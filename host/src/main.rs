@@ -1,2 +1,7 @@
-//! sop
-fn main() {}
+//! The command `sop`: see [`cli`].
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

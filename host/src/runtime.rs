@@ -31,7 +31,10 @@ pub struct TokioRuntime {
 impl TokioRuntime {
     /// The runtime of the calling task.
     pub fn current() -> Self {
-        Self { start: std::time::Instant::now(), handle: tokio::runtime::Handle::current() }
+        Self {
+            start: std::time::Instant::now(),
+            handle: tokio::runtime::Handle::current(),
+        }
     }
 }
 
@@ -50,5 +53,49 @@ impl Runtime for TokioRuntime {
 
     fn random(&self) -> u64 {
         rand::random()
+    }
+}
+
+/// A runtime whose time is set by hand; for tests of calls that never wait.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(crate) struct ManualRuntime {
+    elapsed_microseconds: std::sync::atomic::AtomicU64,
+    randoms: std::sync::atomic::AtomicU64,
+}
+
+#[cfg(test)]
+impl ManualRuntime {
+    /// Lets time pass.
+    pub(crate) fn advance(&self, duration: Duration) {
+        let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.elapsed_microseconds
+            .fetch_add(microseconds, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+impl Runtime for ManualRuntime {
+    fn elapsed(&self) -> Duration {
+        Duration::from_micros(
+            self.elapsed_microseconds
+                .load(std::sync::atomic::Ordering::SeqCst),
+        )
+    }
+
+    fn sleep(&self, _duration: Duration) -> Task {
+        Box::pin(std::future::pending())
+    }
+
+    fn spawn(&self, _task: Task) {
+        unreachable!("a test without waiting has no tasks");
+    }
+
+    fn random(&self) -> u64 {
+        let number = self
+            .randoms
+            .fetch_add(1, std::sync::atomic::Ordering::SeqCst)
+            + 1;
+        number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }

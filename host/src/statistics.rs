@@ -79,12 +79,32 @@ macro_rules! counts {
 }
 
 counts!(
-    commits, validations, groups, conflicts, revalidations, busy_waits, unknown_outcomes, puts, bytes_written,
-    fence_checks, publishes, tombstones, blob_reads, blob_bytes_read, cache_hits, cache_misses, resolves, nows, relocated,
+    commits,
+    validations,
+    groups,
+    conflicts,
+    revalidations,
+    busy_waits,
+    unknown_outcomes,
+    puts,
+    bytes_written,
+    fence_checks,
+    publishes,
+    tombstones,
+    blob_reads,
+    blob_bytes_read,
+    cache_hits,
+    cache_misses,
+    resolves,
+    nows,
+    relocated,
 );
 
 /// From a microsecond to two minutes, in two significant digits.
-#[expect(clippy::expect_used, reason = "the bounds are constants that hdrhistogram accepts")]
+#[expect(
+    clippy::expect_used,
+    reason = "the bounds are constants that hdrhistogram accepts"
+)]
 fn latencies() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 120_000_000, 2).expect("constant bounds")
 }

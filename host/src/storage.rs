@@ -8,6 +8,7 @@
 //!
 //! Data flows from here to the right only: cache and commit, then registry and blobs.
 
+mod collection;
 mod checkpoint;
 mod compaction;
 mod embedded;
@@ -28,6 +29,7 @@ use sop_engine::types::{
     TransactionOutcome, Version,
 };
 
+use self::collection::Collection;
 use crate::blob::BlobStore;
 use crate::blob::memory::MemoryBlobs;
 use crate::cache::Cache;
@@ -37,12 +39,12 @@ use crate::limits;
 pub use self::compaction::{CompactProgress, Compacted};
 pub use self::embedded::{CheckpointOptions, DiskStatistics};
 pub use self::open::{OpenError, OpenOptions};
-pub use crate::registry::memory::HistoryOptions;
 use crate::registry::Registry;
+pub use crate::registry::memory::HistoryOptions;
 use crate::registry::memory::MemoryRegistry;
 use crate::runtime::Runtime;
-pub use crate::statistics::Statistics;
 use crate::statistics::Counts;
+pub use crate::statistics::Statistics;
 
 /// How a storage behaves.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +93,8 @@ struct Inner {
     runtime: Arc<dyn Runtime>,
     counts: Arc<Counts>,
     spills: Arc<Spills>,
+    /// A database in memory collects its own garbage.
+    collection: Option<Collection>,
     read_only: bool,
     /// The directory under it, if it has one.
     embedded: OnceLock<Arc<embedded::Embedded>>,
@@ -105,16 +109,45 @@ pub struct Storage {
 impl Storage {
     /// An empty database that lasts as long as this process.
     pub fn memory(options: StorageOptions, runtime: Arc<dyn Runtime>) -> Self {
-        let registry = Arc::new(MemoryRegistry::new(1, options.history, Arc::clone(&runtime)));
+        let registry = Arc::new(MemoryRegistry::new(
+            1,
+            options.history,
+            Arc::clone(&runtime),
+        ));
         let blobs = Arc::new(MemoryBlobs::default());
-        Self::assemble(StorageParts { registry, blobs, runtime, epoch: 1, period: 1 }, options)
+        let collection = Collection::new(Arc::clone(&registry), Arc::clone(&blobs));
+        Self::build(
+            StorageParts {
+                registry,
+                blobs,
+                runtime,
+                epoch: 1,
+                period: 1,
+            },
+            options,
+            Some(collection),
+        )
     }
 
     /// A storage over a registry and a blob store.
     pub fn assemble(parts: StorageParts, options: StorageOptions) -> Self {
-        let StorageParts { registry, blobs, runtime, epoch, period } = parts;
+        Self::build(parts, options, None)
+    }
+
+    fn build(parts: StorageParts, options: StorageOptions, collection: Option<Collection>) -> Self {
+        let StorageParts {
+            registry,
+            blobs,
+            runtime,
+            epoch,
+            period,
+        } = parts;
         let counts = Arc::new(Counts::default());
-        let cache = Arc::new(Cache::new(Arc::clone(&blobs), options.cache_bytes, Arc::clone(&counts)));
+        let cache = Arc::new(Cache::new(
+            Arc::clone(&blobs),
+            options.cache_bytes,
+            Arc::clone(&counts),
+        ));
         let parts = Parts {
             registry: Arc::clone(&registry),
             blobs,
@@ -124,8 +157,20 @@ impl Storage {
         };
         let committer = Arc::new(Committer::new(parts, epoch, period, options.commit));
         let (spills, read_only) = (Arc::default(), options.read_only);
-        let embedded = OnceLock::new();
-        Self { inner: Arc::new(Inner { registry, cache, committer, runtime, counts, spills, read_only, embedded }) }
+        let inner = Inner {
+            registry,
+            cache,
+            committer,
+            runtime,
+            counts,
+            spills,
+            collection,
+            read_only,
+            embedded: OnceLock::new(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Point A: a read point, registered until [`Storage::release`].
@@ -135,7 +180,10 @@ impl Storage {
             return Err(StorageError::Fenced);
         }
         let now = self.inner.registry.now(at, Version::MAX).await?;
-        Ok(ReadPoint { version: now.version, publishing: now.publishing })
+        Ok(ReadPoint {
+            version: now.version,
+            publishing: now.publishing,
+        })
     }
 
     /// Ends one [`Storage::now`].
@@ -144,7 +192,11 @@ impl Storage {
     }
 
     /// Handles as of `at`, index-aligned.
-    pub async fn resolve(&self, ids: &[LogicalId], at: Version) -> Result<Vec<Option<Handle>>, StorageError> {
+    pub async fn resolve(
+        &self,
+        ids: &[LogicalId],
+        at: Version,
+    ) -> Result<Vec<Option<Handle>>, StorageError> {
         Counts::add(&self.inner.counts.resolves, 1);
         match self.inner.registry.resolve_here(ids, at) {
             Some(handles) => Ok(handles?),
@@ -153,13 +205,19 @@ impl Storage {
     }
 
     /// Item counters as of `at`, index-aligned.
-    pub async fn counters(&self, ids: &[LogicalId], at: Version) -> Result<Vec<Counter>, StorageError> {
+    pub async fn counters(
+        &self,
+        ids: &[LogicalId],
+        at: Version,
+    ) -> Result<Vec<Counter>, StorageError> {
         Ok(self.inner.registry.counters(ids, at).await?)
     }
 
     /// Fresh ids of a store.
     pub fn allocate(&self, store: u64, count: u32) -> Vec<LogicalId> {
-        (0..count).map(|_| LogicalId::new(store, self.random_above(LogicalId::ROOT))).collect()
+        (0..count)
+            .map(|_| LogicalId::new(store, self.random_above(LogicalId::ROOT)))
+            .collect()
     }
 
     /// A fresh store id.
@@ -178,7 +236,10 @@ impl Storage {
 
     /// A fresh commit id.
     pub fn transaction_id(&self) -> TransactionId {
-        TransactionId { high: self.inner.runtime.random(), low: self.inner.runtime.random() }
+        TransactionId {
+            high: self.inner.runtime.random(),
+            low: self.inner.runtime.random(),
+        }
     }
 
     /// Point B. Goes on in a task of its own when the caller is dropped; then its outcome can be asked.
@@ -198,7 +259,8 @@ impl Storage {
         if changes.is_empty() {
             return self.inner.committer.validate(id, observed, attempt).await;
         }
-        self.submit(id, observed, Work::Changes(changes), attempt).await
+        self.submit(id, observed, Work::Changes(changes), attempt)
+            .await
     }
 
     async fn submit(
@@ -211,16 +273,28 @@ impl Storage {
         self.check_writable()?;
         let since = self.inner.runtime.elapsed();
         let (answer, receiver) = oneshot::channel();
-        self.inner.committer.submit(Pending { id, observed, work, attempt, since, answer })?;
+        self.inner.committer.submit(Pending {
+            id,
+            observed,
+            work,
+            attempt,
+            since,
+            answer,
+        })?;
         // The worker answers every commit; if the process tears it down before, nobody knows how far it came.
-        let answer = receiver.await.unwrap_or(Err(StorageError::UnknownOutcome(id)));
+        let answer = receiver
+            .await
+            .unwrap_or(Err(StorageError::UnknownOutcome(id)));
+        self.collect_when_due();
         self.checkpoint_if_due();
         answer
     }
 
     fn check_writable(&self) -> Result<(), StorageError> {
         if self.inner.read_only {
-            return Err(StorageError::Denied("the database is open for reading only".to_owned()));
+            return Err(StorageError::Denied(
+                "the database is open for reading only".to_owned(),
+            ));
         }
         self.inner.committer.check_open()
     }
@@ -285,7 +359,10 @@ fn check_bytes(bytes: usize) -> Result<(), StorageError> {
 fn check_changes(observed: &[Observation], changes: &[Change]) -> Result<(), StorageError> {
     let ids_max = limits::TRANSACTION_IDS_MAX;
     if observed.len() > ids_max || changes.len() > ids_max {
-        return Err(StorageError::Limit("ids observed or changed by one commit".to_owned(), ids_max as u64));
+        return Err(StorageError::Limit(
+            "ids observed or changed by one commit".to_owned(),
+            ids_max as u64,
+        ));
     }
     let mut bytes = 0_usize;
     for change in changes {
@@ -300,14 +377,20 @@ fn check_changes(observed: &[Observation], changes: &[Change]) -> Result<(), Sto
             }
         };
         if !fits {
-            return Err(StorageError::Invalid(format!("{} cannot be changed in this way", change.id)));
+            return Err(StorageError::Invalid(format!(
+                "{} cannot be changed in this way",
+                change.id
+            )));
         }
     }
     check_bytes(bytes)?;
     let mut ids: Vec<_> = changes.iter().map(|change| change.id).collect();
     ids.sort_unstable();
     match ids.windows(2).find(|pair| pair.first() == pair.last()) {
-        Some(pair) => Err(StorageError::Invalid(format!("{:?} is changed twice in one commit", pair.first()))),
+        Some(pair) => Err(StorageError::Invalid(format!(
+            "{:?} is changed twice in one commit",
+            pair.first()
+        ))),
         None => Ok(()),
     }
 }

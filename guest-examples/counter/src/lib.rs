@@ -1,8 +1,9 @@
-//! Counts: the smallest plugin. Many at once are the *hot counter*: every increment reads and writes one key, so they conflict,
-//! are run again, and none is lost.
+//! Counts: the smallest plugin. Many at once are the *hot counter*: every increment reads and
+//! writes one key, so they conflict, are run again, and none is lost.
 //!
-//! Request `{"key": "visits", "times": 10}` -> response `{"value": 10, "tries": 10}`: the value after the
-//! last increment, and how many runs of the transaction it took. `key` is `count` and `times` is 1 if they are not given.
+//! Request `{"key": "visits", "times": 10}` -> response `{"value": 10, "tries": 10}`: the value
+//! after the last increment, and how many runs of the transaction it took. `key` is `count` and
+//! `times` is 1 if they are not given.
 //!
 //! Store `counters`: name (string) -> count (u64).
 

@@ -33,7 +33,8 @@ pub(crate) struct Claimed {
     pub path: String,
 }
 
-/// Takes the first document at or after `start`, or else the first of all; none = the queue is empty.
+/// Takes the first document at or after `start`, or else the first of all; none = the queue is
+/// empty.
 pub(crate) fn claim(queue: &Store, start: u64) -> Result<Option<Claimed>> {
     let from_start = KeyRange {
         lower: Bound::Included(start.encoded()),

@@ -1,8 +1,10 @@
-//! Goal: whatever becomes of commits, every document is indexed exactly once and all counts are those of a plain
-//! recount. Method: several agents take turns on the kit's database in memory, under scripted faults.
+//! Goal: whatever becomes of commits, every document is indexed exactly once and all counts are
+//! those of a plain recount. Method: several agents take turns on the kit's database in memory,
+//! under scripted faults.
 #![expect(
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test may stop at a broken assumption"
 )]
 
@@ -32,6 +34,7 @@ fn texts(number: u64) -> Vec<Text> {
 fn order(agent: u64) -> Order {
     Order {
         agent,
+        turn: 0,
         documents: 4,
         shards: 3,
         lanes: 8,
@@ -224,7 +227,10 @@ fn requests_are_read_and_answered_as_documented() {
     let enqueue =
         r#"{"op": "enqueue", "documents": [{"id": 1, "path": "a.md", "text": "A tree, a leaf."}]}"#;
     assert_eq!(answer(enqueue), r#"{"enqueued":1}"#);
-    let worked = r#"{"agent":7,"documents":[1],"tokens":4,"postings":3,"conflicts":0,"revalidated":0,"revalidations":0,"empty":false,"gave_up":false}"#;
+    let worked = concat!(
+        r#"{"agent":7,"documents":[1],"tokens":4,"postings":3,"conflicts":0,"#,
+        r#""revalidated":0,"revalidations":0,"empty":false,"gave_up":false}"#
+    );
     assert_eq!(answer(r#"{"op": "work", "agent": 7}"#), worked);
     let status = r#"{"pending":0,"documents":1,"tokens":4,"postings":3,"shards":1}"#;
     assert_eq!(answer(r#"{"op": "status"}"#), status);

@@ -12,6 +12,9 @@ use crate::{Count, Document, Stores, TOTALS};
 pub(crate) struct Order {
     /// Which agent this is; agents of different numbers draw different shards and lanes.
     pub agent: u64,
+    /// Which run of this agent it is, so that its runs draw differently too.
+    #[serde(default)]
+    pub turn: u64,
     /// Documents to index, at most.
     #[serde(default = "one")]
     pub documents: u64,
@@ -80,9 +83,9 @@ pub(crate) fn work(order: &Order) -> Result<Report> {
         agent: order.agent,
         ..Report::default()
     };
-    let mut draw = Draw::of(order.agent);
+    let mut draw = Draw::of(order.agent, order.turn);
     for _ in 0..order.documents {
-        // A committed claim of an id must never be drawn again in the same way, so that agents spread.
+        // The draws go on from try to try, so that a try after a conflict looks elsewhere.
         let committed = transact_up_to(order.tries, |transaction| {
             attempt(transaction, order, &mut draw)
         });
@@ -176,15 +179,17 @@ fn count(
     stores.terms.put_many(keys.iter().zip(&counts))
 }
 
-/// Numbers that only the agent's own number decides (splitmix64): a plugin has no randomness.
+/// Numbers that only the agent and its turn decide (splitmix64): a plugin has no randomness.
 struct Draw(u64);
 
 impl Draw {
     const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
     /// Agents of neighbouring numbers begin far apart in the sequence.
-    fn of(agent: u64) -> Self {
-        Self(Self::mixed(agent.wrapping_add(1)))
+    fn of(agent: u64, turn: u64) -> Self {
+        Self(Self::mixed(
+            Self::mixed(agent.wrapping_add(1)) ^ turn.wrapping_mul(Self::STEP),
+        ))
     }
 
     fn next(&mut self) -> u64 {

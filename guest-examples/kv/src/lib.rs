@@ -1,4 +1,5 @@
-//! Reads and writes any store by JSON requests: a list of steps that are one transaction, all or nothing.
+//! Reads and writes any store by JSON requests: a list of steps that are one transaction, all or
+//! nothing.
 //!
 //! ```json
 //! {"steps": [
@@ -7,7 +8,8 @@
 //!   {"op": "scan", "store": "users", "from": "a", "to": "c", "limit": 10}
 //! ]}
 //! ```
-//! -> `{"results": [null, null, [["ada", "1815"]]], "version": 12, "tries": 1}`: one result for each step.
+//! -> `{"results": [null, null, [["ada", "1815"]]], "version": 12, "tries": 1}`: one result for
+//! each step.
 //!
 //! | step | takes | result |
 //! |---|---|---|
@@ -18,7 +20,8 @@
 //! | `count` | `store` | the number of items |
 //! | `stores` | | the names of the stores |
 //!
-//! Keys and values are texts, stored as their UTF-8 bytes. A store that is written is created if it is missing.
+//! Keys and values are texts, stored as their UTF-8 bytes. A store that is written is created if it
+//! is missing.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -153,6 +156,11 @@ sop_guest::plugin!(json: run);
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
+    #![expect(
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test may stop at a broken assumption"
+    )]
     use super::*;
     use sop_guest::{Error, testing};
 

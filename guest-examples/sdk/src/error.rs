@@ -23,13 +23,15 @@ pub struct TransactionId {
 /// Why a call failed. Unless it says otherwise, the transaction goes on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Something this transaction observed was changed by another: run it again. [`transact`](crate::transact) does.
+    /// Something this transaction observed was changed by another: run it again.
+    /// [`transact`](crate::transact) does.
     #[error("another transaction changed what this one had read; run it again")]
     Conflict(Vec<ConflictingKey>),
     /// The storage did not answer. Nothing was written.
     #[error("the storage did not answer; retry later: {0}")]
     Unavailable(String),
-    /// The commit may or may not have happened. Ask [`outcome`](crate::outcome) before running it again.
+    /// The commit may or may not have happened. Ask [`outcome`](crate::outcome) before running it
+    /// again.
     #[error("the outcome of the commit {:016x}{:016x} is unknown; ask for it before running it again", .0.high, .0.low)]
     UnknownOutcome(TransactionId),
     /// Stored bytes are damaged.

@@ -1,14 +1,16 @@
 //! The guest kit of sop: write plugins in Rust.
 //!
-//! A plugin is a program that a host runs in a sandbox, on stores that many plugins share. It has transactions and nothing
-//! else: no clock, no randomness, no files, no network.
+//! A plugin is a program that a host runs in a sandbox, on stores that many plugins share. It has
+//! transactions and nothing else: no clock, no randomness, no files, no network.
 //!
 //! 1. Write `fn run(request) -> Result<response>` and name it in [`plugin!`].
-//! 2. Inside, [`transact`] runs a closure as one serializable transaction, again on a conflict; [`snapshot`] only reads.
-//! 3. The closure opens stores: [`Transaction::typed`] for typed keys and values, [`Transaction::open_store`] for bytes.
+//! 2. Inside, [`transact`] runs a closure as one serializable transaction, again on a conflict;
+//!    [`snapshot`] only reads.
+//! 3. The closure opens stores: [`Transaction::typed`] for typed keys and values,
+//!    [`Transaction::open_store`] for bytes.
 //!
-//! Keys sort like their values (see [`key`] for the form in bytes), so ranges of numbers, of strings, and of tuples by their first
-//! elements are ranges of the store:
+//! Keys sort like their values (see [`key`] for the form in bytes), so ranges of numbers, of
+//! strings, and of tuples by their first elements are ranges of the store:
 //!
 //! ```
 //! # sop_guest::testing::reset();
@@ -25,10 +27,17 @@
 //! # Ok::<(), sop_guest::Error>(())
 //! ```
 //!
-//! Built for wasm32 the kit works on the engine that the host composes the plugin with; built for the machine itself, on a
-//! database in the memory of the thread (see `testing`), so a plugin is tested by plain `cargo test`.
+//! Built for wasm32 the kit works on the engine that the host composes the plugin with; built for
+//! the machine itself, on a database in the memory of the thread (see `testing`), so a plugin is
+//! tested by plain `cargo test`.
 //!
-//! In reading order: `transact`, `transaction`, `store`, `typed`, [`key`], `range`, `plugin`; below them `packed` and `engine`.
+//! In reading order: `transact`, `transaction`, `store`, `typed`, [`key`], `range`, `plugin`; below
+//! them `packed` and `engine`.
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
 
 mod engine;
 mod error;

@@ -1,7 +1,9 @@
-//! The limits of this kit. Those of the engine are in the documentation of `sop:engine/transactions`.
+//! The limits of this kit. Those of the engine are in the documentation of
+//! `sop:engine/transactions`.
 
-/// How often `transact` runs its closure before it gives up with `conflict`. There is no clock to wait by in a plugin;
-/// the host, which has one, runs a plugin that ended in `conflict` again after a pause.
+/// How often `transact` runs its closure before it gives up with `conflict`. There is no clock to
+/// wait by in a plugin; the host, which has one, runs a plugin that ended in `conflict` again after
+/// a pause.
 pub const TRIES_MAX: u32 = 16;
 /// How often a commit of unknown outcome is asked for before the caller is told that it is unknown.
 pub const OUTCOME_TRIES_MAX: u32 = 8;

@@ -1,4 +1,5 @@
-//! Several byte strings in one block: how lists cross between components fastest. Nothing outside the kit sees it.
+//! Several byte strings in one block: how lists cross between components fastest. Nothing outside
+//! the kit sees it.
 
 use crate::error::{Error, Result};
 
@@ -87,13 +88,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_packed_unpacks(strings in prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..20)), 0..20)) {
+        fn what_is_packed_unpacks(
+            strings in prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..20)), 0..20),
+        ) {
             let packed = Packed::pack(strings.iter().map(Option::as_deref));
             prop_assert_eq!(packed.unpack(), Ok(strings));
         }
 
         #[test]
-        fn any_ends_and_words_give_strings_or_an_error(ends in prop::collection::vec(prop_oneof![0_u64..40, any::<u64>()], 0..6), words in prop::collection::vec(any::<u64>(), 0..5)) {
+        fn any_ends_and_words_give_strings_or_an_error(
+            ends in prop::collection::vec(prop_oneof![0_u64..40, any::<u64>()], 0..6),
+            words in prop::collection::vec(any::<u64>(), 0..5),
+        ) {
             let packed = Packed { ends, words };
             if let Ok(strings) = packed.unpack() {
                 prop_assert!(strings.iter().flatten().map(Vec::len).sum::<usize>() <= packed.words.len() * 8);

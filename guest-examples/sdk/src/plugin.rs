@@ -2,12 +2,13 @@
 
 /// Makes a function the plugin's `run`.
 ///
-/// - `plugin!(run)` for `fn run(request: &[u8]) -> Result<Vec<u8>>`: the bytes are the plugin's own affair;
-/// - `plugin!(json: run)` for `fn run(request: Request) -> Result<Response>` with a `Deserialize` request and a
-///   `Serialize` response: both are JSON.
+/// - `plugin!(run)` for `fn run(request: &[u8]) -> Result<Vec<u8>>`: the bytes are the plugin's own
+///   affair;
+/// - `plugin!(json: run)` for `fn run(request: Request) -> Result<Response>` with a `Deserialize`
+///   request and a `Serialize` response: both are JSON.
 ///
-/// An error that is a conflict lets the host run the plugin again from its start, as long as none of its transactions has
-/// committed; any other ends the run, and its text is the caller's answer.
+/// An error that is a conflict lets the host run the plugin again from its start, as long as none
+/// of its transactions has committed; any other ends the run, and its text is the caller's answer.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -42,8 +43,8 @@ macro_rules! plugin {
 
         #[cfg(target_arch = "wasm32")]
         impl $crate::bindings::Guest for SopGuestPlugin {
-            fn run(request: Vec<u8>) -> Result<Vec<u8>, $crate::bindings::RunError> {
-                $crate::Result::map_err($run(&request), |error: $crate::Error| match error {
+            fn run(request: Vec<u8>) -> ::std::result::Result<Vec<u8>, $crate::bindings::RunError> {
+                $run(&request).map_err(|error: $crate::Error| match error {
                     $crate::Error::Conflict(_) => $crate::bindings::RunError::Conflict,
                     error => $crate::bindings::RunError::Failed(error.to_string()),
                 })

@@ -4,7 +4,8 @@ use std::ops::{Bound, RangeBounds};
 
 use crate::key::{Key, PrefixOf};
 
-/// A range of encoded keys in bytewise order. Empty and inverted ranges are valid and have no items.
+/// A range of encoded keys in bytewise order. Empty and inverted ranges are valid and have no
+/// items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRange {
     /// Where it starts: the smaller end, whatever the direction of a scan.
@@ -44,7 +45,8 @@ impl KeyRange {
         }
     }
 
-    /// The encoded tuple keys that begin with these elements: `KeyRange::under::<(String, u64), _>(&(term,))`.
+    /// The encoded tuple keys that begin with these elements: `KeyRange::under::<(String, u64),
+    /// _>(&(term,))`.
     #[must_use]
     pub fn under<K: Key, P: PrefixOf<K>>(prefix: &P) -> Self {
         Self::prefix(&prefix.encoded())
@@ -61,7 +63,8 @@ impl KeyRange {
     }
 }
 
-/// The smallest byte string that is greater than all that begin with this prefix; none if there is no such.
+/// The smallest byte string that is greater than all that begin with this prefix; none if there is
+/// no such.
 fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     let kept = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
     let mut bytes = prefix.get(..=kept)?.to_vec();

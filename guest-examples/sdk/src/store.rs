@@ -52,7 +52,8 @@ impl<'transaction> Store<'transaction> {
         self.store.insert(key, value)
     }
 
-    /// Adds or replaces an item. Two transactions that put the same key do not conflict: one overwrites the other.
+    /// Adds or replaces an item. Two transactions that put the same key do not conflict: one
+    /// overwrites the other.
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
         self.store.put(key, value)
     }
@@ -104,8 +105,8 @@ impl<'transaction> Store<'transaction> {
         self.store.scan(range, direction, limit)?.items()
     }
 
-    /// The items of a range one after another, however many there are. Sees the transaction's writes as
-    /// they are when a batch is fetched.
+    /// The items of a range one after another, however many there are. Sees the transaction's
+    /// writes as they are when a batch is fetched.
     pub fn iterate(&self, range: &KeyRange, direction: Direction) -> Result<Items<'transaction>> {
         let cursor = Some(self.store.open_cursor(range, direction)?);
         Ok(Items {

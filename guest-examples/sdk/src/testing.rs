@@ -1,5 +1,5 @@
-//! For a plugin's own tests, built for the machine itself: the kit then works on a database in the memory of the
-//! thread, and these functions steer it. Not there in a plugin.
+//! For a plugin's own tests, built for the machine itself: the kit then works on a database in the
+//! memory of the thread, and these functions steer it. Not there in a plugin.
 
 use crate::engine::memory;
 

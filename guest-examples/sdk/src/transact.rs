@@ -18,12 +18,13 @@ pub struct Committed<T> {
     pub tries: u32,
 }
 
-/// Runs a serializable transaction: the closure reads and writes, then its writes become visible all at once, or, if it
-/// answers an error, not at all.
+/// Runs a serializable transaction: the closure reads and writes, then its writes become visible
+/// all at once, or, if it answers an error, not at all.
 ///
-/// When another transaction changed something that this one had read, the closure is **run again** from its start, at most
-/// [`TRIES_MAX`] times; after that the error is `Conflict`, and a plugin that passes it on is run again by the host
-/// after a pause. So the closure must have no effect outside its transaction.
+/// When another transaction changed something that this one had read, the closure is **run again**
+/// from its start, at most [`TRIES_MAX`] times; after that the error is `Conflict`, and a plugin
+/// that passes it on is run again by the host after a pause. So the closure must have no effect
+/// outside its transaction.
 ///
 /// ```
 /// # sop_guest::testing::reset();
@@ -84,7 +85,8 @@ fn attempt<T>(body: &mut impl FnMut(&Transaction) -> Result<T>) -> Result<(T, Co
     }
 }
 
-/// Finds out what became of a commit whose answer was lost. One that did not happen is like a conflict: run it again.
+/// Finds out what became of a commit whose answer was lost. One that did not happen is like a
+/// conflict: run it again.
 fn settle(id: TransactionId) -> Result<CommitInfo> {
     for _ in 0..OUTCOME_TRIES_MAX {
         match outcome(id) {

@@ -7,12 +7,13 @@ use crate::store::Store;
 use crate::typed::TypedStore;
 use crate::types::{CommitInfo, Isolation, StoreInfo, TransactionOutcome};
 
-/// A transaction. Every call sees its own writes; nothing is visible to others before [`commit`](Self::commit) answers.
-/// Dropping it rolls it back.
+/// A transaction. Every call sees its own writes; nothing is visible to others before
+/// [`commit`](Self::commit) answers. Dropping it rolls it back.
 pub struct Transaction(engine::Transaction);
 
 impl Transaction {
-    /// Begins at a fresh version: it sees everything that was acknowledged anywhere before this call.
+    /// Begins at a fresh version: it sees everything that was acknowledged anywhere before this
+    /// call.
     pub fn begin(isolation: Isolation) -> Result<Self> {
         engine::Transaction::begin(isolation).map(Self)
     }
@@ -42,8 +43,8 @@ impl Transaction {
         self.0.open_or_create_store(name).map(Store::new)
     }
 
-    /// Opens a store of typed keys and values, creating it if there is none of that name. In a snapshot
-    /// transaction, which cannot create, `NotFound`.
+    /// Opens a store of typed keys and values, creating it if there is none of that name. In a
+    /// snapshot transaction, which cannot create, `NotFound`.
     pub fn typed<K: Key, V>(&self, name: &str) -> Result<TypedStore<'_, K, V>> {
         match self.open_store(name) {
             Err(crate::Error::NotFound(message)) => match self.open_or_create_store(name) {
@@ -69,7 +70,8 @@ impl Transaction {
         self.0.savepoint(name)
     }
 
-    /// Forgets all writes since the savepoint, which stays. What was read since then still counts at commit.
+    /// Forgets all writes since the savepoint, which stays. What was read since then still counts
+    /// at commit.
     pub fn rollback_to(&self, name: &str) -> Result<()> {
         self.0.rollback_to(name)
     }

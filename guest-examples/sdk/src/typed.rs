@@ -14,8 +14,8 @@ use crate::types::{Direction, Item};
 
 /// A store whose keys are [`Key`]s, in the order of their values, and whose values are postcard.
 ///
-/// Postcard carries no field names: a new field, even at the end, makes old values unreadable. Where that
-/// matters, make the value an enum of versions.
+/// Postcard carries no field names: a new field, even at the end, makes old values unreadable.
+/// Where that matters, make the value an enum of versions.
 pub struct TypedStore<'transaction, K, V> {
     store: Store<'transaction>,
     types: PhantomData<fn(K) -> V>,
@@ -110,8 +110,8 @@ impl<'transaction, K: Key, V: Serialize + DeserializeOwned> TypedStore<'transact
             .update(&key.encoded(), &postcard::to_allocvec(value)?)
     }
 
-    /// Reads the value of a key, changes it and writes it back; an absent key starts as the default.
-    /// Answers the new value.
+    /// Reads the value of a key, changes it and writes it back; an absent key starts as the
+    /// default. Answers the new value.
     pub fn modify(&self, key: &K, change: impl FnOnce(&mut V)) -> Result<V>
     where
         V: Default,
@@ -182,7 +182,8 @@ fn item<K: Key, V: DeserializeOwned>((key, bytes): Item) -> Result<(K, V)> {
     Ok((K::decode(&key)?, value(&bytes)?))
 }
 
-/// All bytes must belong to the value: a shorter type does not silently read the beginning of a longer one.
+/// All bytes must belong to the value: a shorter type does not silently read the beginning of a
+/// longer one.
 fn value<V: DeserializeOwned>(bytes: &[u8]) -> Result<V> {
     match postcard::take_from_bytes(bytes)? {
         (value, []) => Ok(value),

@@ -3,7 +3,8 @@
 /// What a transaction promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Isolation {
-    /// As if the transactions that committed had run one after another. A commit may end in a conflict.
+    /// As if the transactions that committed had run one after another. A commit may end in a
+    /// conflict.
     #[default]
     Serializable,
     /// Reads one consistent version, never conflicts, cannot write.

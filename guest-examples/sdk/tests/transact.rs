@@ -1,5 +1,6 @@
-//! Goal: `transact` runs its closure again exactly when that is right, and typed stores give back what they were given.
-//! Method: the kit's own database in memory, with commits that fail by script.
+//! Goal: `transact` runs its closure again exactly when that is right, and typed stores give back
+//! what they were given. Method: the kit's own database in memory, with commits that fail by
+//! script.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::expect_used, reason = "a test may stop at a broken assumption")]
 

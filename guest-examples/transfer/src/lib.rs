@@ -1,4 +1,5 @@
-//! A bank: accounts over three stores, transfers between them, and audits that must always find the same sum.
+//! A bank: accounts over three stores, transfers between them, and audits that must always find the
+//! same sum.
 //!
 //! | request | does | response |
 //! |---|---|---|
@@ -7,8 +8,8 @@
 //! | `{"op": "work", "seed": 7, "transfers": 100}` | so many transfers between accounts drawn from the seed | the same |
 //! | `{"op": "audit"}` | reads all accounts at one version | `{"accounts": 32, "sum": 3200}` |
 //!
-//! Account `n` is in the store `accounts-{n % 3}`: number (u64) -> balance (i64). So most transfers write two
-//! stores, and an audit reads three; a torn transaction would show as a wrong sum.
+//! Account `n` is in the store `accounts-{n % 3}`: number (u64) -> balance (i64). So most transfers
+//! write two stores, and an audit reads three; a torn transaction would show as a wrong sum.
 
 use serde::{Deserialize, Serialize};
 use sop_guest::{
@@ -85,7 +86,8 @@ fn audit(transaction: &Transaction) -> Result<Response> {
     })
 }
 
-/// Moves an amount; nothing if the account has not so much. Answers what was moved and how many tries it took.
+/// Moves an amount; nothing if the account has not so much. Answers what was moved and how many
+/// tries it took.
 fn transfer(from: u64, to: u64, amount: i64) -> Result<(i64, u64)> {
     if amount <= 0 || from == to {
         return Err(Error::Request(
@@ -153,6 +155,7 @@ sop_guest::plugin!(json: run);
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
+    #![expect(clippy::panic, reason = "a test may stop at a broken assumption")]
     use super::*;
     use sop_guest::testing::{CommitFault, fail_commits, reset};
 

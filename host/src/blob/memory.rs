@@ -28,13 +28,23 @@ pub struct MemoryBlobs {
 }
 
 fn place(key: SegmentKey) -> SegmentPlace {
-    SegmentPlace { segment: (u64::from(key.epoch) << 32 | u64::from(key.period), key.unique), base: 0 }
+    SegmentPlace {
+        segment: (
+            u64::from(key.epoch) << 32 | u64::from(key.period),
+            key.unique,
+        ),
+        base: 0,
+    }
 }
 
 fn key((high, low): (u64, u64)) -> Option<SegmentKey> {
     let epoch = u32::try_from(high >> 32).ok()?;
     let period = u32::try_from(high & u64::from(u32::MAX)).ok()?;
-    Some(SegmentKey { epoch, period, unique: low })
+    Some(SegmentKey {
+        epoch,
+        period,
+        unique: low,
+    })
 }
 
 impl MemoryBlobs {
@@ -97,15 +107,28 @@ impl BlobStore for MemoryBlobs {
     }
 
     async fn claimed_after(&self, epoch: u32) -> Result<bool, BlobError> {
-        Ok(self.slots.read().claims.iter().any(|claimed| *claimed > epoch))
+        Ok(self
+            .slots
+            .read()
+            .claims
+            .iter()
+            .any(|claimed| *claimed > epoch))
     }
 
     async fn read(&self, id: PhysicalId, before: u32) -> Result<Bytes, BlobError> {
         let slots = self.slots.read();
         let slot = key(id.segment).and_then(|key| slots.by_key.get(&key));
-        let Some(Slot::Segment(bytes)) = slot else { return Err(BlobError::Missing(id)) };
-        let start = id.offset.checked_sub(before).and_then(|start| usize::try_from(start).ok());
-        let end = id.offset.checked_add(id.length).and_then(|end| usize::try_from(end).ok());
+        let Some(Slot::Segment(bytes)) = slot else {
+            return Err(BlobError::Missing(id));
+        };
+        let start = id
+            .offset
+            .checked_sub(before)
+            .and_then(|start| usize::try_from(start).ok());
+        let end = id
+            .offset
+            .checked_add(id.length)
+            .and_then(|end| usize::try_from(end).ok());
         match (start, end) {
             (Some(start), Some(end)) if end <= bytes.len() => Ok(bytes.slice(start..end)),
             _ => Err(BlobError::Missing(id)),

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use sop_engine::types::PhysicalId;
 
 /// Identity of one segment: the new blobs and the commit records of one group of transactions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct SegmentKey {
     /// The epoch it was written in.
     pub epoch: u32,

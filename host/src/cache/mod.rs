@@ -54,7 +54,11 @@ impl Cache {
             .max_capacity(bytes_max)
             .weigher(|_, body: &Bytes| u32::try_from(body.len() + ENTRY_BYTES).unwrap_or(u32::MAX))
             .build();
-        Self { blobs, bodies, counts }
+        Self {
+            blobs,
+            bodies,
+            counts,
+        }
     }
 
     /// Verified bodies, index-aligned.
@@ -62,8 +66,11 @@ impl Cache {
         if let [id] = ids {
             return Ok(vec![self.get_one(*id).await?]);
         }
-        let fetches = futures::stream::iter(ids.iter().copied().map(|id| self.get_one(id)));
-        fetches.buffered(FETCHES_MAX).try_collect().await
+        let fetches: Vec<_> = ids.iter().map(|id| self.get_one(*id)).collect();
+        futures::stream::iter(fetches)
+            .buffered(FETCHES_MAX)
+            .try_collect()
+            .await
     }
 
     async fn get_one(&self, id: PhysicalId) -> Result<Bytes, StorageError> {
@@ -94,13 +101,22 @@ impl Cache {
     async fn fetch(&self, id: PhysicalId) -> Result<Bytes, StorageError> {
         Counts::add(&self.counts.blob_reads, 1);
         Counts::add(&self.counts.blob_bytes_read, u64::from(id.length));
-        let framed = self.blobs.read(id, FRAME_BYTES).await.map_err(|error| match error {
-            BlobError::Damaged(message) => StorageError::Corrupt(format!("blob {id}: {message}")),
-            other => other.into(),
-        })?;
+        let framed = self
+            .blobs
+            .read(id, FRAME_BYTES)
+            .await
+            .map_err(|error| match error {
+                BlobError::Damaged(message) => {
+                    StorageError::Corrupt(format!("blob {id}: {message}"))
+                }
+                other => other.into(),
+            })?;
         let length = u64::from(FRAME_BYTES) + u64::from(id.length);
         if framed.len() as u64 != length {
-            return Err(StorageError::Corrupt(format!("blob {id}: {} bytes instead of {length}", framed.len())));
+            return Err(StorageError::Corrupt(format!(
+                "blob {id}: {} bytes instead of {length}",
+                framed.len()
+            )));
         }
         match verify_body(&framed) {
             Ok((_, body)) => Ok(body),
@@ -110,7 +126,11 @@ impl Cache {
 
     /// Keeps a body that was just made durable.
     pub(crate) async fn fill(&self, id: PhysicalId, body: Bytes) {
-        assert_eq!(body.len() as u64, u64::from(id.length), "the physical id names the whole body");
+        assert_eq!(
+            body.len() as u64,
+            u64::from(id.length),
+            "the physical id names the whole body"
+        );
         self.bodies.insert(id, body).await;
     }
 }

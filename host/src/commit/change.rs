@@ -55,7 +55,11 @@ impl Writing {
     /// The body is durable, here.
     pub(crate) fn register(self, id: PhysicalId, owner: LogicalId) -> Spilled {
         self.spills.live.lock().places.insert(id, owner);
-        Spilled { id, owner, spills: Arc::clone(&self.spills) }
+        Spilled {
+            id,
+            owner,
+            spills: Arc::clone(&self.spills),
+        }
     }
 }
 
@@ -69,7 +73,9 @@ impl Spills {
     /// Notes that a body will lie somewhere soon.
     pub(crate) fn begin(self: &Arc<Self>) -> Writing {
         self.live.lock().writing += 1;
-        Writing { spills: Arc::clone(self) }
+        Writing {
+            spills: Arc::clone(self),
+        }
     }
 
     /// All of them; `None` while one is being written.
@@ -78,7 +84,11 @@ impl Spills {
         if live.writing > 0 {
             return None;
         }
-        let mut list: Vec<_> = live.places.iter().map(|(id, owner)| (*id, *owner)).collect();
+        let mut list: Vec<_> = live
+            .places
+            .iter()
+            .map(|(id, owner)| (*id, *owner))
+            .collect();
         list.sort_unstable();
         Some(list)
     }
@@ -132,7 +142,10 @@ impl Work {
     /// What it claims, sorted and without duplicates.
     pub(crate) fn claims(&self) -> Vec<(LogicalId, Claim)> {
         match self {
-            Self::Changes(changes) => changes.iter().map(|change| (change.id, change.kind.claim())).collect(),
+            Self::Changes(changes) => changes
+                .iter()
+                .map(|change| (change.id, change.kind.claim()))
+                .collect(),
             Self::Moves(_, moves) => {
                 let mut ids: Vec<_> = moves.iter().map(|moved| moved.id).collect();
                 ids.sort_unstable();
@@ -153,7 +166,11 @@ impl Work {
 
 impl ChangeKind {
     fn claim(&self) -> Claim {
-        if matches!(self, Self::Add(_)) { Claim::Shared } else { Claim::Exclusive }
+        if matches!(self, Self::Add(_)) {
+            Claim::Shared
+        } else {
+            Claim::Exclusive
+        }
     }
 
     fn bytes(&self) -> usize {

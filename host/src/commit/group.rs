@@ -34,7 +34,11 @@ impl Committer {
         }
         let key = self.fresh_key();
         let requests = group.iter().map(Pending::request).collect();
-        let request = Group { key, lease: self.options.reservation_lease, requests };
+        let request = Group {
+            key,
+            lease: self.options.reservation_lease,
+            requests,
+        };
         Counts::add(&self.counts.groups, 1);
         let reservation = match self.registry.reserve(request).await {
             Ok(reservation) => reservation,
@@ -63,18 +67,32 @@ impl Committer {
         }
         self.wait_aside(busy, busy_ids, reservation.releases);
         let Some(ticket) = reservation.ticket else {
-            self.finish_all(granted, &|_| Ok(CommitOutcome::Committed(reservation.version, Vec::new())));
+            self.finish_all(granted, &|_| {
+                Ok(CommitOutcome::Committed(reservation.version, Vec::new()))
+            });
             return;
         };
         let (bytes, record) = encode(key, ticket, &granted);
         let decision = self.persist(key, bytes).await;
-        self.conclude(Reserved { key, ticket, record, granted }, decision).await;
+        self.conclude(
+            Reserved {
+                key,
+                ticket,
+                record,
+                granted,
+            },
+            decision,
+        )
+        .await;
     }
 
     async fn refuse(&self, pending: Pending, changed: Vec<LogicalId>) {
         if pending.priority() {
             // A lost mark costs one more attempt, nothing else.
-            let _ = self.registry.mark(&pending.ids(), limits::WAITING_MARK_LEASE).await;
+            let _ = self
+                .registry
+                .mark(&pending.ids(), limits::WAITING_MARK_LEASE)
+                .await;
         }
         self.finish(pending, Ok(CommitOutcome::Conflict(changed)));
     }
@@ -115,7 +133,9 @@ impl Committer {
                 for pending in reserved.granted {
                     let answer = match &cause {
                         Some(cause) => Err(StorageError::Unavailable(cause.to_string())),
-                        None => Ok(CommitOutcome::Conflict(pending.work.claims().iter().map(|(id, _)| *id).collect())),
+                        None => Ok(CommitOutcome::Conflict(
+                            pending.work.claims().iter().map(|(id, _)| *id).collect(),
+                        )),
                     };
                     self.finish(pending, answer);
                 }
@@ -125,7 +145,11 @@ impl Committer {
     }
 
     /// Fence check, then publish. An error means that the outcome cannot be told here and now.
-    async fn make_visible(&self, reserved: &Reserved, place: SegmentPlace) -> Result<Vec<Published>, ()> {
+    async fn make_visible(
+        &self,
+        reserved: &Reserved,
+        place: SegmentPlace,
+    ) -> Result<Vec<Published>, ()> {
         if !self.fence_holds().await? {
             return Err(());
         }
@@ -133,7 +157,11 @@ impl Committer {
     }
 
     async fn acknowledge(&self, reserved: Reserved, published: Vec<Published>) {
-        assert_eq!(published.len(), reserved.granted.len(), "one result for each granted transaction");
+        assert_eq!(
+            published.len(),
+            reserved.granted.len(),
+            "one result for each granted transaction"
+        );
         for (pending, published) in reserved.granted.into_iter().zip(published) {
             self.fill_cache(&pending.work, &published.handles).await;
             let Published { version, handles } = published;
@@ -148,7 +176,9 @@ impl Committer {
     async fn fill_cache(&self, work: &Work, handles: &[Option<Handle>]) {
         let Work::Changes(changes) = work else { return };
         for (change, handle) in changes.iter().zip(handles) {
-            let (ChangeKind::Put(body) | ChangeKind::Delta(body)) = &change.kind else { continue };
+            let (ChangeKind::Put(body) | ChangeKind::Delta(body)) = &change.kind else {
+                continue;
+            };
             if let Some(place) = handle.as_ref().and_then(|handle| handle.chain.last()) {
                 self.cache.fill(*place, body.clone()).await;
             }
@@ -161,10 +191,22 @@ impl Committer {
         for pending in reserved.granted {
             let (answer, _) = futures::channel::oneshot::channel();
             let (id, since, attempt) = (pending.id, pending.since, pending.attempt);
-            let Pending { observed, work, answer: caller, .. } = pending;
+            let Pending {
+                observed,
+                work,
+                answer: caller,
+                ..
+            } = pending;
             Counts::add(&self.counts.unknown_outcomes, 1);
             let _ = caller.send(Err(StorageError::UnknownOutcome(id)));
-            kept.push(Pending { id, observed, work, attempt, since, answer });
+            kept.push(Pending {
+                id,
+                observed,
+                work,
+                attempt,
+                since,
+                answer,
+            });
         }
         reserved.granted = kept;
         if self.fenced() {
@@ -172,7 +214,8 @@ impl Committer {
             return;
         }
         let committer = Arc::clone(self);
-        self.runtime.spawn(async move { committer.find_out(reserved).await }.boxed());
+        self.runtime
+            .spawn(async move { committer.find_out(reserved).await }.boxed());
     }
 }
 
@@ -183,11 +226,15 @@ fn encode(key: SegmentKey, ticket: u64, granted: &[Pending]) -> (Bytes, Record) 
     let mut transactions = Vec::with_capacity(granted.len());
     for (index, pending) in granted.iter().enumerate() {
         let changes = match &pending.work {
-            Work::Changes(changes) => {
-                changes.iter().map(|change| record_change(&mut builder, pending, change)).collect()
-            }
+            Work::Changes(changes) => changes
+                .iter()
+                .map(|change| record_change(&mut builder, pending, change))
+                .collect(),
             Work::Moves(bodies, moves) => {
-                let places: Vec<Place> = bodies.iter().map(|(id, body)| builder.body(*id, body)).collect();
+                let places: Vec<Place> = bodies
+                    .iter()
+                    .map(|(id, body)| builder.body(*id, body))
+                    .collect();
                 let find = |place: &MovedPlace| match place {
                     MovedPlace::Stays(id) => Some(Place::There(*id)),
                     MovedPlace::Moves(number) => places.get(*number).copied(),
@@ -205,14 +252,23 @@ fn encode(key: SegmentKey, ticket: u64, granted: &[Pending]) -> (Bytes, Record) 
             }
         };
         let index = u32::try_from(index).unwrap_or(u32::MAX);
-        transactions.push(TransactionRecord { index, id: pending.id, changes });
+        transactions.push(TransactionRecord {
+            index,
+            id: pending.id,
+            changes,
+        });
     }
     builder.finish(ticket, transactions)
 }
 
 fn record_change(builder: &mut SegmentBuilder, pending: &Pending, change: &Change) -> ChangeRecord {
-    let observed = pending.observed.binary_search_by_key(&change.id, |observation| observation.id);
-    let previous = observed.ok().and_then(|index| pending.observed.get(index)).map_or(0, |seen| seen.version);
+    let observed = pending
+        .observed
+        .binary_search_by_key(&change.id, |observation| observation.id);
+    let previous = observed
+        .ok()
+        .and_then(|index| pending.observed.get(index))
+        .map_or(0, |seen| seen.version);
     let kind = match &change.kind {
         ChangeKind::Put(body) => KindRecord::Put(builder.body(change.id, body)),
         ChangeKind::Delta(body) => KindRecord::Delta(builder.body(change.id, body)),
@@ -220,5 +276,9 @@ fn record_change(builder: &mut SegmentBuilder, pending: &Pending, change: &Chang
         ChangeKind::Add(amount) => KindRecord::Add(*amount),
         ChangeKind::Remove => KindRecord::Remove,
     };
-    ChangeRecord { id: change.id, previous, kind }
+    ChangeRecord {
+        id: change.id,
+        previous,
+        kind,
+    }
 }

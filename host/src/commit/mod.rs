@@ -15,11 +15,15 @@
 //! It is *not* the place where observations are checked (the registry) nor where reads are re-run (the engine).
 
 mod change;
+#[cfg(test)]
+pub(crate) mod faults;
 mod group;
 mod outcome;
 mod queue;
 mod resolution;
 pub mod segment;
+#[cfg(test)]
+mod segment_test;
 #[cfg(test)]
 mod tests;
 
@@ -101,7 +105,10 @@ pub(crate) struct Parts {
 
 impl Committer {
     pub(crate) fn new(parts: Parts, epoch: u32, period: u32, options: CommitOptions) -> Self {
-        assert!(options.groups_in_flight > 0 && options.group_transactions_max > 0, "a group needs room");
+        assert!(
+            options.groups_in_flight > 0 && options.group_transactions_max > 0,
+            "a group needs room"
+        );
         Self {
             registry: parts.registry,
             blobs: parts.blobs,
@@ -126,7 +133,11 @@ impl Committer {
     /// A segment key that nobody else will choose.
     pub(crate) fn fresh_key(&self) -> SegmentKey {
         let period = self.period.load(Ordering::Acquire);
-        SegmentKey { epoch: self.epoch, period, unique: self.runtime.random() }
+        SegmentKey {
+            epoch: self.epoch,
+            period,
+            unique: self.runtime.random(),
+        }
     }
 
     /// Refuses what can no longer be written, before anything is sent.
@@ -135,7 +146,9 @@ impl Committer {
             return Err(StorageError::Fenced);
         }
         match self.closed.lock().clone() {
-            Some(reason) => Err(StorageError::Unavailable(format!("{reason}; reopen the database"))),
+            Some(reason) => Err(StorageError::Unavailable(format!(
+                "{reason}; reopen the database"
+            ))),
             None => Ok(()),
         }
     }
@@ -159,16 +172,27 @@ impl Committer {
         Counts::add(&self.counts.validations, 1);
         let priority = attempt >= limits::PRIORITY_ATTEMPT;
         let ids: Vec<LogicalId> = observed.iter().map(|observation| observation.id).collect();
-        let request = Request { id, observed, claims: Vec::new(), priority };
+        let request = Request {
+            id,
+            observed,
+            claims: Vec::new(),
+            priority,
+        };
         loop {
             if self.fenced() {
                 return Err(StorageError::Fenced);
             }
             let key = self.fresh_key();
-            let group = Group { key, lease: self.options.reservation_lease, requests: vec![request.clone()] };
+            let group = Group {
+                key,
+                lease: self.options.reservation_lease,
+                requests: vec![request.clone()],
+            };
             let reservation = self.registry.reserve(group).await?;
             match reservation.verdicts.into_iter().next() {
-                Some(Verdict::Granted) => return Ok(CommitOutcome::Committed(reservation.version, Vec::new())),
+                Some(Verdict::Granted) => {
+                    return Ok(CommitOutcome::Committed(reservation.version, Vec::new()));
+                }
                 Some(Verdict::Changed(changed)) => {
                     Counts::add(&self.counts.conflicts, 1);
                     if priority {
@@ -180,13 +204,20 @@ impl Committer {
                     Counts::add(&self.counts.busy_waits, 1);
                     self.wait_until_free(&busy, reservation.releases).await?;
                 }
-                None => return Err(StorageError::Unavailable("the registry gave no verdict".to_owned())),
+                None => {
+                    return Err(StorageError::Unavailable(
+                        "the registry gave no verdict".to_owned(),
+                    ));
+                }
             }
         }
     }
 
     /// What became of a commit.
-    pub(crate) async fn outcome(&self, id: TransactionId) -> Result<TransactionOutcome, StorageError> {
+    pub(crate) async fn outcome(
+        &self,
+        id: TransactionId,
+    ) -> Result<TransactionOutcome, StorageError> {
         let remembered = self.outcomes.lock().get(id);
         if remembered == TransactionOutcome::Aborted {
             return Ok(remembered);

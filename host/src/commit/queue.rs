@@ -46,7 +46,9 @@ impl Pending {
     /// Everything it observed or changes.
     pub(super) fn ids(&self) -> Vec<LogicalId> {
         let claimed = self.work.claims().into_iter().map(|(id, _)| id);
-        claimed.chain(self.observed.iter().map(|observation| observation.id)).collect()
+        claimed
+            .chain(self.observed.iter().map(|observation| observation.id))
+            .collect()
     }
 }
 
@@ -76,7 +78,9 @@ impl Committer {
     pub(crate) fn submit(self: &Arc<Self>, pending: Pending) -> Result<(), StorageError> {
         let mut queue = self.queue.lock();
         if queue.waiting.len() >= limits::QUEUE_TRANSACTIONS_MAX {
-            return Err(StorageError::Unavailable("too many commits are waiting".to_owned()));
+            return Err(StorageError::Unavailable(
+                "too many commits are waiting".to_owned(),
+            ));
         }
         self.outcomes.lock().begin(pending.id);
         queue.waiting.push_back(pending);
@@ -97,7 +101,10 @@ impl Committer {
 
     fn kick(self: &Arc<Self>) {
         let mut queue = self.queue.lock();
-        if queue.pauses > 0 || queue.waiting.is_empty() || queue.in_flight >= self.options.groups_in_flight {
+        if queue.pauses > 0
+            || queue.waiting.is_empty()
+            || queue.in_flight >= self.options.groups_in_flight
+        {
             return;
         }
         queue.in_flight += 1;
@@ -130,7 +137,8 @@ impl Committer {
         let mut bytes = 0;
         while let Some(first) = queue.waiting.front() {
             bytes += first.work.bytes();
-            let full = group.len() >= self.options.group_transactions_max || bytes > self.options.group_bytes_max;
+            let full = group.len() >= self.options.group_transactions_max
+                || bytes > self.options.group_bytes_max;
             if full && !group.is_empty() {
                 break;
             }
@@ -142,7 +150,9 @@ impl Committer {
     /// Waits until no group is under way and lets none begin until the pause is dropped.
     pub(crate) async fn pause(self: &Arc<Self>) -> Pause {
         self.queue.lock().pauses += 1;
-        let pause = Pause { committer: Arc::clone(self) };
+        let pause = Pause {
+            committer: Arc::clone(self),
+        };
         loop {
             let receiver = {
                 let mut queue = self.queue.lock();
@@ -172,7 +182,8 @@ impl Committer {
             Err(StorageError::UnknownOutcome(_)) => Counts::add(&self.counts.unknown_outcomes, 1),
             Err(_) => self.outcomes.lock().aborted(pending.id),
         }
-        self.counts.latency(self.runtime.elapsed().saturating_sub(pending.since));
+        self.counts
+            .latency(self.runtime.elapsed().saturating_sub(pending.since));
         // The caller may be gone; then the outcome can be asked for.
         let _ = pending.answer.send(answer);
     }

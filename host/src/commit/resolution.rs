@@ -40,7 +40,11 @@ impl Committer {
     }
 
     /// Writes a segment that only holds one body; answers where the body lies.
-    pub(crate) async fn write_ahead(&self, id: LogicalId, body: &Bytes) -> Result<PhysicalId, StorageError> {
+    pub(crate) async fn write_ahead(
+        &self,
+        id: LogicalId,
+        body: &Bytes,
+    ) -> Result<PhysicalId, StorageError> {
         let key = self.fresh_key();
         let mut builder = SegmentBuilder::new(key, body.len());
         builder.body(id, body);
@@ -52,14 +56,22 @@ impl Committer {
                 length: u32::try_from(body.len()).unwrap_or(u32::MAX),
             }),
             Decision::Aborted(Some(cause)) => Err(cause.into()),
-            Decision::Aborted(None) | Decision::Unknown => {
-                Err(StorageError::Unavailable("a body could not be written ahead".to_owned()))
-            }
+            Decision::Aborted(None) | Decision::Unknown => Err(StorageError::Unavailable(
+                "a body could not be written ahead".to_owned(),
+            )),
         }
     }
 
-    async fn in_time<T>(&self, call: impl Future<Output = Result<T, BlobError>>) -> Result<T, BlobError> {
-        match select(std::pin::pin!(call), self.runtime.sleep(self.options.put_timeout)).await {
+    async fn in_time<T>(
+        &self,
+        call: impl Future<Output = Result<T, BlobError>>,
+    ) -> Result<T, BlobError> {
+        match select(
+            std::pin::pin!(call),
+            self.runtime.sleep(self.options.put_timeout),
+        )
+        .await
+        {
             Either::Left((answer, _)) => answer,
             Either::Right(((), _)) => Err(BlobError::Unavailable("no answer in time".to_owned())),
         }
@@ -67,11 +79,15 @@ impl Committer {
 
     async fn back_off(&self, attempt: u32) {
         let wait = limits::CALL_BACKOFF.saturating_mul(1 << attempt.min(16));
-        self.runtime.sleep(wait.min(limits::RESOLVE_BACKOFF_MAX)).await;
+        self.runtime
+            .sleep(wait.min(limits::RESOLVE_BACKOFF_MAX))
+            .await;
     }
 
     fn note_closed(&self, error: &BlobError) -> bool {
-        let BlobError::Closed(reason) = error else { return false };
+        let BlobError::Closed(reason) = error else {
+            return false;
+        };
         self.closed.lock().get_or_insert_with(|| reason.clone());
         true
     }
@@ -146,18 +162,27 @@ impl Committer {
                 Decision::Aborted(_) => {
                     let _ = self.registry.abandon(reserved.key).await;
                     let mut outcomes = self.outcomes.lock();
-                    reserved.granted.iter().for_each(|pending| outcomes.aborted(pending.id));
+                    reserved
+                        .granted
+                        .iter()
+                        .for_each(|pending| outcomes.aborted(pending.id));
                     return;
                 }
                 Decision::Committed(place) => {
                     let visible = match self.fence_holds().await {
-                        Ok(true) => self.publish(reserved.ticket, &reserved.record, place).await.is_ok(),
+                        Ok(true) => self
+                            .publish(reserved.ticket, &reserved.record, place)
+                            .await
+                            .is_ok(),
                         Ok(false) => return,
                         Err(()) => false,
                     };
                     if visible {
                         let mut outcomes = self.outcomes.lock();
-                        reserved.granted.iter().for_each(|pending| outcomes.committed(pending.id));
+                        reserved
+                            .granted
+                            .iter()
+                            .for_each(|pending| outcomes.committed(pending.id));
                         return;
                     }
                 }
@@ -166,7 +191,11 @@ impl Committer {
     }
 
     /// Waits until intents or marks go away, and resolves reservations past their deadline that lie in the way.
-    pub(super) async fn wait_until_free(&self, ids: &[LogicalId], releases: u64) -> Result<(), StorageError> {
+    pub(super) async fn wait_until_free(
+        &self,
+        ids: &[LogicalId],
+        releases: u64,
+    ) -> Result<(), StorageError> {
         let released = self.registry.released(releases);
         if let Either::Left(_) = select(released, self.runtime.sleep(limits::BUSY_WAIT)).await {
             return Ok(());
@@ -189,14 +218,20 @@ impl Committer {
 
     /// Decides the reservation of a writer that stopped between reserve and publish.
     async fn resolve_blocker(&self, blocker: Blocker) -> Result<(), StorageError> {
-        let stuck = || StorageError::Unavailable(format!("reservation {} cannot be resolved", blocker.ticket));
+        let stuck = || {
+            StorageError::Unavailable(format!("reservation {} cannot be resolved", blocker.ticket))
+        };
         match self.settle(blocker.key, None).await {
             Decision::Unknown => Err(stuck()),
             Decision::Aborted(_) => Ok(self.registry.abandon(blocker.key).await?),
             Decision::Committed(place) => {
                 let record = self.read_record(blocker.key, place).await?;
                 match self.fence_holds().await {
-                    Ok(true) => self.publish(blocker.ticket, &record, place).await.map(|_| ()).map_err(|()| stuck()),
+                    Ok(true) => self
+                        .publish(blocker.ticket, &record, place)
+                        .await
+                        .map(|_| ())
+                        .map_err(|()| stuck()),
                     Ok(false) => Err(StorageError::Fenced),
                     Err(()) => Err(stuck()),
                 }
@@ -205,16 +240,29 @@ impl Committer {
     }
 
     /// The record of a segment that someone else wrote.
-    async fn read_record(&self, key: SegmentKey, place: SegmentPlace) -> Result<Record, StorageError> {
-        let corrupt = |what: &dyn std::fmt::Display| StorageError::Corrupt(format!("segment {key:?}: {what}"));
-        let part = |offset: u32, length: u32| PhysicalId { segment: place.segment, offset: place.base + offset, length };
+    async fn read_record(
+        &self,
+        key: SegmentKey,
+        place: SegmentPlace,
+    ) -> Result<Record, StorageError> {
+        let corrupt = |what: &dyn std::fmt::Display| {
+            StorageError::Corrupt(format!("segment {key:?}: {what}"))
+        };
+        let part = |offset: u32, length: u32| PhysicalId {
+            segment: place.segment,
+            offset: place.base + offset,
+            length,
+        };
         let header_bytes = u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX);
         let header = self.blobs.read(part(0, header_bytes), 0).await?;
         let header = SegmentHeader::decode(&header).map_err(|error| corrupt(&error))?;
         if header.key != key {
             return Err(corrupt(&"another segment lies here"));
         }
-        let record = self.blobs.read(part(header.record_offset, header.record_length), 0).await?;
+        let record = self
+            .blobs
+            .read(part(header.record_offset, header.record_length), 0)
+            .await?;
         header.record(&record).map_err(|error| corrupt(&error))
     }
 }

@@ -32,7 +32,8 @@ pub const HEADER_BYTES: usize = 56;
 /// Bytes before each body.
 pub const FRAME_BYTES: u32 = 24;
 /// Relative offset of the first body.
-pub const FIRST_BODY_OFFSET: u32 = HEADER_BYTES as u32 + FRAME_BYTES;
+pub const FIRST_BODY_OFFSET: u32 = 56 + FRAME_BYTES;
+const _: () = assert!(FIRST_BODY_OFFSET as usize == HEADER_BYTES + FRAME_BYTES as usize);
 /// Bytes of the footer.
 pub const FOOTER_BYTES: usize = 8;
 
@@ -195,29 +196,44 @@ impl SegmentBuilder {
     pub fn new(key: SegmentKey, capacity: usize) -> Self {
         let mut bytes = BytesMut::with_capacity(HEADER_BYTES + capacity + 1024);
         bytes.put_bytes(0, HEADER_BYTES);
-        Self { key, bytes, bodies: Vec::new() }
+        Self {
+            key,
+            bytes,
+            bodies: Vec::new(),
+        }
     }
 
     /// Adds a body.
     pub fn body(&mut self, id: LogicalId, body: &[u8]) -> Place {
-        assert!(self.bytes.len() + body.len() < crate::limits::SEGMENT_BYTES_MAX * 2, "bodies were bounded before");
+        assert!(
+            self.bytes.len() + body.len() < crate::limits::SEGMENT_BYTES_MAX * 2,
+            "bodies were bounded before"
+        );
         self.bytes.put_u64_le(id.store);
         self.bytes.put_u64_le(id.node);
         self.bytes.put_u64_le(body_checksum(id, body));
         self.bytes.put_slice(body);
-        self.bodies.push(u32::try_from(body.len()).unwrap_or(u32::MAX));
+        self.bodies
+            .push(u32::try_from(body.len()).unwrap_or(u32::MAX));
         Place::Here(u32::try_from(self.bodies.len() - 1).unwrap_or(u32::MAX))
     }
 
     /// The finished bytes.
     pub fn finish(mut self, ticket: u64, transactions: Vec<TransactionRecord>) -> (Bytes, Record) {
-        let record = Record { ticket, bodies: self.bodies, transactions };
+        let record = Record {
+            ticket,
+            bodies: self.bodies,
+            transactions,
+        };
         let mut encoded = vec![RECORD_VERSION];
         // Writing plain data into a growing vector has no way to fail.
         encoded.extend(postcard::to_allocvec(&record).unwrap_or_default());
         let offset = self.bytes.len();
         self.bytes.put_slice(&encoded);
-        (seal(self.bytes, SegmentKind::Segment, self.key, offset, &encoded), record)
+        (
+            seal(self.bytes, SegmentKind::Segment, self.key, offset, &encoded),
+            record,
+        )
     }
 }
 
@@ -226,7 +242,13 @@ pub fn mark(kind: SegmentKind, key: SegmentKey) -> Bytes {
     seal(BytesMut::zeroed(HEADER_BYTES), kind, key, HEADER_BYTES, &[])
 }
 
-fn seal(mut bytes: BytesMut, kind: SegmentKind, key: SegmentKey, offset: usize, record: &[u8]) -> Bytes {
+fn seal(
+    mut bytes: BytesMut,
+    kind: SegmentKind,
+    key: SegmentKey,
+    offset: usize,
+    record: &[u8],
+) -> Bytes {
     let mut header = Vec::with_capacity(HEADER_BYTES);
     let narrow = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
     header.put_slice(&MAGIC);
@@ -258,7 +280,10 @@ fn body_checksum(id: LogicalId, body: &[u8]) -> u64 {
 }
 
 fn array<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; N], SegmentError> {
-    let slice = bytes.get(offset..).and_then(|rest| rest.get(..N)).ok_or(SegmentError::Short)?;
+    let slice = bytes
+        .get(offset..)
+        .and_then(|rest| rest.get(..N))
+        .ok_or(SegmentError::Short)?;
     slice.try_into().map_err(|_| SegmentError::Short)
 }
 
@@ -279,7 +304,11 @@ pub fn verify_body(framed: &Bytes) -> Result<(LogicalId, Bytes), SegmentError> {
     let id = LogicalId::new(u64_at(framed, 0)?, u64_at(framed, 8)?);
     let checksum = u64_at(framed, 16)?;
     let body = framed.slice(index(FRAME_BYTES)..);
-    if body_checksum(id, &body) == checksum { Ok((id, body)) } else { Err(SegmentError::Damaged("body checksum")) }
+    if body_checksum(id, &body) == checksum {
+        Ok((id, body))
+    } else {
+        Err(SegmentError::Damaged("body checksum"))
+    }
 }
 
 impl SegmentHeader {
@@ -298,7 +327,11 @@ impl SegmentHeader {
         }
         let kind = u16::from_le_bytes(array(bytes, 6)?);
         let kind = SegmentKind::from_code(kind).ok_or(SegmentError::Damaged("kind"))?;
-        let key = SegmentKey { epoch: u32_at(bytes, 8)?, period: u32_at(bytes, 12)?, unique: u64_at(bytes, 16)? };
+        let key = SegmentKey {
+            epoch: u32_at(bytes, 8)?,
+            period: u32_at(bytes, 12)?,
+            unique: u64_at(bytes, 16)?,
+        };
         let header = Self {
             kind,
             key,
@@ -310,7 +343,11 @@ impl SegmentHeader {
         let end = index(header.record_offset).checked_add(index(header.record_length));
         let end = end.and_then(|end| end.checked_add(FOOTER_BYTES));
         let fits = index(header.record_offset) >= HEADER_BYTES && end == Some(index(header.length));
-        if fits { Ok(header) } else { Err(SegmentError::Damaged("offsets")) }
+        if fits {
+            Ok(header)
+        } else {
+            Err(SegmentError::Damaged("offsets"))
+        }
     }
 
     /// Reads and verifies the record, given exactly its bytes.
@@ -319,7 +356,11 @@ impl SegmentHeader {
             return Err(SegmentError::Damaged("record checksum"));
         }
         if self.kind != SegmentKind::Segment {
-            return if bytes.is_empty() { Ok(Record::default()) } else { Err(SegmentError::Damaged("record of a mark")) };
+            return if bytes.is_empty() {
+                Ok(Record::default())
+            } else {
+                Err(SegmentError::Damaged("record of a mark"))
+            };
         }
         match bytes.split_first() {
             Some((&RECORD_VERSION, rest)) => {
@@ -342,7 +383,9 @@ impl Segment {
         if u64_at(bytes, footer)? != u64_at(bytes, 48)? {
             return Err(SegmentError::Damaged("footer"));
         }
-        let record = bytes.get(index(header.record_offset)..footer).ok_or(SegmentError::Short)?;
+        let record = bytes
+            .get(index(header.record_offset)..footer)
+            .ok_or(SegmentError::Short)?;
         let record = header.record(record)?;
         let mut bodies = Vec::with_capacity(record.bodies.len());
         for (offset, length) in record.offsets() {
@@ -355,7 +398,13 @@ impl Segment {
             let (id, _) = verify_body(&bytes.slice(range))?;
             bodies.push((id, offset, length));
         }
-        Ok(Self { kind: header.kind, key: header.key, record, bodies, length: header.length })
+        Ok(Self {
+            kind: header.kind,
+            key: header.key,
+            record,
+            bodies,
+            length: header.length,
+        })
     }
 }
 
@@ -376,11 +425,18 @@ impl Record {
         for (offset, length) in self.offsets() {
             let offset = u32::try_from(offset + u64::from(place.base));
             let offset = offset.map_err(|_| SegmentError::Damaged("body offset"))?;
-            bodies.push(PhysicalId { segment: place.segment, offset, length });
+            bodies.push(PhysicalId {
+                segment: place.segment,
+                offset,
+                length,
+            });
         }
         let find = |place: &Place| match place {
             Place::There(id) => Ok(*id),
-            Place::Here(number) => bodies.get(index(*number)).copied().ok_or(SegmentError::Damaged("body number")),
+            Place::Here(number) => bodies
+                .get(index(*number))
+                .copied()
+                .ok_or(SegmentError::Damaged("body number")),
         };
         let mut publications = Vec::with_capacity(self.transactions.len());
         for transaction in &self.transactions {
@@ -397,9 +453,15 @@ impl Record {
                         to: to.iter().map(find).collect::<Result<_, _>>()?,
                     },
                 };
-                flips.push(Flip { id: change.id, kind });
+                flips.push(Flip {
+                    id: change.id,
+                    kind,
+                });
             }
-            publications.push(Publication { id: transaction.id, flips });
+            publications.push(Publication {
+                id: transaction.id,
+                flips,
+            });
         }
         Ok(publications)
     }

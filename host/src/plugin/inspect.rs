@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 /// What plugins are given, without versions.
 const GIVEN: [&str; 2] = ["sop:engine/types", "sop:engine/transactions"];
 
-/// The names of what a component is given, in order. Fails on anything that is not a component.
+/// The names that a component imports, in order. Fails on anything that is not a component. A name for a type that is
+/// there already brings nothing in and is left out: the types of a world, such as `run-error`, are imported so.
 pub(crate) fn imports(bytes: &[u8]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     // Components and modules nest; only the outermost one's imports are its own.
@@ -28,7 +29,6 @@ pub(crate) fn imports(bytes: &[u8]) -> Result<Vec<String>> {
             Payload::ComponentImportSection(section) if depth == 1 => {
                 for import in section {
                     let import = import.map_err(|error| Error::PluginInvalid(error.to_string()))?;
-                    // A name for a plain type, as `run-error` of world `plugin`, gives nothing.
                     if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
                         names.push(import.name.name.to_owned());
                     }
@@ -53,4 +53,40 @@ pub(super) fn check(bytes: &[u8]) -> Result<Vec<String>> {
 pub(super) fn interface(name: &str) -> &str {
     name.split_once('@')
         .map_or(name, |(interface, _)| interface)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used, reason = "a test may stop at a broken assumption")]
+    use super::*;
+
+    fn checked(component: &str) -> Result<Vec<String>> {
+        check(&wat::parse_str(component).expect("component text"))
+    }
+
+    #[test]
+    fn a_name_for_a_type_is_no_import() {
+        let names = checked(
+            r#"(component
+                (import "sop:engine/types@0.1.0" (instance))
+                (type $error (variant (case "conflict") (case "failed" string)))
+                (import "run-error" (type (eq $error))))"#,
+        );
+        assert!(names.is_ok_and(|names| names == ["sop:engine/types@0.1.0"]));
+    }
+
+    #[test]
+    fn a_resource_type_an_instance_and_a_function_are_imports() {
+        for import in [
+            r#""spilled" (type (sub resource))"#,
+            r#""sop:storage/registry@0.1.0" (instance)"#,
+            r#""now" (func)"#,
+        ] {
+            let refused = checked(&format!("(component (import {import}))"));
+            assert!(
+                matches!(refused, Err(Error::PluginImport(_))),
+                "{import} was taken"
+            );
+        }
+    }
 }

@@ -47,10 +47,15 @@ impl<'a> Replay<'a> {
     /// in the order of their tickets.
     pub fn apply(&mut self, record: &Record, place: SegmentPlace) -> Result<bool, ReplayError> {
         let ticket = record.ticket;
-        if ticket < self.low_water || record.transactions.is_empty() || !self.contained.insert(ticket) {
+        if ticket < self.low_water
+            || record.transactions.is_empty()
+            || !self.contained.insert(ticket)
+        {
             return Ok(false);
         }
-        let publications = record.publications(place).map_err(|error| ReplayError::Segment(ticket, error))?;
+        let publications = record
+            .publications(place)
+            .map_err(|error| ReplayError::Segment(ticket, error))?;
         let publications = publications.into_iter().map(by_chain_alone).collect();
         let replayed = self.registry.replay(ticket, publications);
         self.transactions += replayed.map_err(|error| ReplayError::Registry(ticket, error))?;

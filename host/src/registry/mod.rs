@@ -23,7 +23,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sop_engine::storage::StorageError;
-use sop_engine::types::{Counter, Handle, LogicalId, Observation, PhysicalId, TransactionId, Version};
+use sop_engine::types::{
+    Counter, Handle, LogicalId, Observation, PhysicalId, TransactionId, Version,
+};
 
 use crate::blob::SegmentKey;
 
@@ -201,10 +203,15 @@ pub trait Registry: Send + Sync + std::fmt::Debug + 'static {
     fn release(&self, at: Version);
 
     /// Handles as of `at`, index-aligned.
-    async fn resolve(&self, ids: &[LogicalId], at: Version) -> Result<Vec<Option<Handle>>, RegistryError>;
+    async fn resolve(
+        &self,
+        ids: &[LogicalId],
+        at: Version,
+    ) -> Result<Vec<Option<Handle>>, RegistryError>;
 
     /// Counters as of `at`, index-aligned.
-    async fn counters(&self, ids: &[LogicalId], at: Version) -> Result<Vec<Counter>, RegistryError>;
+    async fn counters(&self, ids: &[LogicalId], at: Version)
+    -> Result<Vec<Counter>, RegistryError>;
 
     /// Like `resolve` where no waiting is needed; `None` = ask [`Registry::resolve`].
     fn resolve_here(

@@ -38,7 +38,12 @@ impl Storage {
                     continue;
                 }
                 match self.gather(&mut batch, id, &chain, leaves).await {
-                    Ok(to) => batch.moves.push(Move { id, version, from: chain, to }),
+                    Ok(to) => batch.moves.push(Move {
+                        id,
+                        version,
+                        from: chain,
+                        to,
+                    }),
                     // It was superseded, pruned and collected in the meantime: nothing is left to move.
                     Err(StorageError::Missing(_)) => {}
                     Err(error) => return Err(error),
@@ -85,7 +90,10 @@ impl Storage {
         }
         Counts::add(&self.inner.counts.relocated, batch.bodies.len() as u64);
         let work = Work::Moves(batch.bodies, batch.moves);
-        match self.submit(self.transaction_id(), Vec::new(), work, 0).await? {
+        match self
+            .submit(self.transaction_id(), Vec::new(), work, 0)
+            .await?
+        {
             CommitOutcome::Committed(..) => Ok(batch.bytes as u64),
             // Someone put a tombstone at its segment because it took too long: nothing moved.
             CommitOutcome::Conflict(_) => Ok(0),

@@ -1,9 +1,10 @@
-//! The engine's stand-in for native builds: a database in the memory of the thread, so that a plugin's own
-//! tests run as plain `cargo test`.
+//! The engine's stand-in for native builds: a database in the memory of the thread, so that a
+//! plugin's own tests run as plain `cargo test`.
 //!
-//! A transaction works on a copy of all stores and commits if no other has committed since it began. That is coarser than
-//! the engine, which lets transactions on different keys both commit; a plugin that is right here is right there.
-//! [`testing`](crate::testing) makes commits fail on purpose.
+//! A transaction works on a copy of all stores and commits if no other has committed since it
+//! began. That is coarser than the engine, which lets transactions on different keys both commit; a
+//! plugin that is right here is right there. [`testing`](crate::testing) makes commits fail on
+//! purpose.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -316,13 +317,17 @@ impl Store {
     pub fn insert(&self, key: &[u8], value: &[u8]) -> Result<()> {
         self.write(key, |items| match items.contains_key(key) {
             true => Err(Error::Exists("the key".to_owned())),
-            false => Ok(drop(items.insert(key.to_vec(), value.to_vec()))),
+            false => {
+                items.insert(key.to_vec(), value.to_vec());
+                Ok(())
+            }
         })
     }
 
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
         self.write(key, |items| {
-            Ok(drop(items.insert(key.to_vec(), value.to_vec())))
+            items.insert(key.to_vec(), value.to_vec());
+            Ok(())
         })
     }
 
@@ -334,7 +339,10 @@ impl Store {
 
     pub fn update(&self, key: &[u8], value: &[u8]) -> Result<()> {
         self.write(key, |items| match items.get_mut(key) {
-            Some(old) => Ok(value.clone_into(old)),
+            Some(old) => {
+                value.clone_into(old);
+                Ok(())
+            }
             None => Err(Error::NotFound("the key to update".to_owned())),
         })
     }

@@ -1,5 +1,6 @@
-//! What the kit stands on: the engine that the host composes the plugin with, or, when a plugin is built for the machine
-//! itself (its tests), a database in the memory of the thread. Both have the same functions; nothing above knows which.
+//! What the kit stands on: the engine that the host composes the plugin with, or, when a plugin is
+//! built for the machine itself (its tests), a database in the memory of the thread. Both have the
+//! same functions; nothing above knows which.
 
 #[cfg(target_arch = "wasm32")]
 pub mod bindings;

@@ -65,7 +65,8 @@ tuple!(A B C D E F);
 
 /// The first elements of a tuple key: all keys that begin with them lie in one range.
 ///
-/// `(String,)` is a prefix of `(String, u64)`; `(u8, String)` and `(u8,)` are prefixes of `(u8, String, u64)`.
+/// `(String,)` is a prefix of `(String, u64)`; `(u8, String)` and `(u8,)` are prefixes of `(u8,
+/// String, u64)`.
 pub trait PrefixOf<K>: Key {}
 
 macro_rules! prefix {

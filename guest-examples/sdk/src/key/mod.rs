@@ -1,9 +1,10 @@
 //! Keys as bytes that sort like the values they stand for.
 //!
-//! A store orders its keys bytewise. [`Key`] turns a value into bytes so that for any two values of one type
-//! `a < b` exactly when `encoded(a) < encoded(b)`, and one encoding is never a proper prefix of another of the same type.
-//! From both follows that encodings can simply be put one after another: a tuple sorts element by element,
-//! and the keys that begin with certain elements are one contiguous range ([`PrefixOf`]).
+//! A store orders its keys bytewise. [`Key`] turns a value into bytes so that for any two values of
+//! one type `a < b` exactly when `encoded(a) < encoded(b)`, and one encoding is never a proper
+//! prefix of another of the same type. From both follows that encodings can simply be put one after
+//! another: a tuple sorts element by element, and the keys that begin with certain elements are one
+//! contiguous range ([`PrefixOf`]).
 //!
 //! ```text
 //! type                 bytes
@@ -20,17 +21,17 @@
 //! [T; N]               the elements one after another; so [u8; N] is its N bytes as they are
 //! ```
 //!
-//! Why `00 01` ends a string: what can follow a common beginning is either the end mark (`00 01`), an escaped
-//! zero (`00 ff`) or a byte from `01` up, and in this order they sort. The mark has two bytes because the element after it may begin with
-//! any byte at all, `ff` included, so a lone `00` could not be told from an escaped zero. `00 00` never
-//! occurs inside an encoded string.
+//! Why `00 01` ends a string: what can follow a common beginning is either the end mark (`00 01`),
+//! an escaped zero (`00 ff`) or a byte from `01` up, and in this order they sort. The mark has two
+//! bytes because the element after it may begin with any byte at all, `ff` included, so a lone `00`
+//! could not be told from an escaped zero. `00 00` never occurs inside an encoded string.
 //!
-//! Decoding is total: any bytes give a value or a [`KeyError`], and what decodes encodes to the same bytes again.
-//! No encoding carries its type; a store has one key type, known to those who use it. Other languages share the
-//! test vectors in `guest-examples/key-vectors.json`.
+//! Decoding is total: any bytes give a value or a [`KeyError`], and what decodes encodes to the
+//! same bytes again. No encoding carries its type; a store has one key type, known to those who use
+//! it. Other languages share the test vectors in `guest-examples/key-vectors.json`.
 //!
-//! Not here: values (they are postcard, see [`crate::TypedStore`]), collation (strings sort by code point, not by
-//! language), and sizes of the machine (`usize`).
+//! Not here: values (they are postcard, see [`crate::TypedStore`]), collation (strings sort by code
+//! point, not by language), and sizes of the machine (`usize`).
 
 mod compound;
 mod number;
@@ -71,8 +72,8 @@ pub trait Key: Sized {
     }
 }
 
-/// Why bytes are not the encoded form of a key. Either the store was written with another key type, or by something
-/// that does not use this encoding.
+/// Why bytes are not the encoded form of a key. Either the store was written with another key type,
+/// or by something that does not use this encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The bytes end inside a value.

@@ -85,7 +85,8 @@ impl Key for f64 {
     }
 }
 
-/// A number that compares as its key does: by `f64::total_cmp`, so that every value has its place and -0 is before +0.
+/// A number that compares as its key does: by `f64::total_cmp`, so that every value has its place
+/// and -0 is before +0.
 #[derive(Debug, Clone, Copy)]
 pub struct Float(pub f64);
 

@@ -50,8 +50,8 @@ impl Key for String {
     }
 }
 
-/// What the keys of all strings that begin with this one begin with: the encoded form without its end mark.
-/// Use it with [`KeyRange::prefix`](crate::KeyRange::prefix).
+/// What the keys of all strings that begin with this one begin with: the encoded form without its
+/// end mark. Use it with [`KeyRange::prefix`](crate::KeyRange::prefix).
 #[must_use]
 pub fn text_prefix(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());

@@ -1,5 +1,6 @@
-//! Goal: this codec and those of other languages agree byte for byte, and `key-vectors.json` means what it says.
-//! Method: every vector of the file is encoded and decoded here; each group is checked to ascend.
+//! Goal: this codec and those of other languages agree byte for byte, and `key-vectors.json` means
+//! what it says. Method: every vector of the file is encoded and decoded here; each group is
+//! checked to ascend.
 #![expect(
     clippy::expect_used,
     clippy::panic,

@@ -40,7 +40,10 @@ impl Outcomes {
 
     /// Oldest first.
     pub(super) fn list(&self) -> Vec<(TransactionId, Version)> {
-        self.order.iter().filter_map(|id| Some((*id, self.get(id)?))).collect()
+        self.order
+            .iter()
+            .filter_map(|id| Some((*id, self.get(id)?)))
+            .collect()
     }
 }
 
@@ -68,7 +71,12 @@ impl Recent {
 
     /// Published tickets at or above one, ascending.
     pub(super) fn at_or_above(&self, low_water: u64) -> Vec<u64> {
-        let mut tickets: Vec<_> = self.order.iter().copied().filter(|ticket| *ticket >= low_water).collect();
+        let mut tickets: Vec<_> = self
+            .order
+            .iter()
+            .copied()
+            .filter(|ticket| *ticket >= low_water)
+            .collect();
         tickets.sort_unstable();
         tickets
     }
@@ -93,7 +101,12 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(header: &Header, version: Version, history: HistoryOptions, now: Duration) -> Self {
+    pub(super) fn new(
+        header: &Header,
+        version: Version,
+        history: HistoryOptions,
+        now: Duration,
+    ) -> Self {
         let mut outcomes = Outcomes::default();
         for (id, version) in &header.outcomes {
             outcomes.insert(*id, *version);
@@ -167,11 +180,19 @@ impl Core {
     }
 
     /// Raises the floor and drops history below it, in bounded steps; whether there may be more to drop.
-    pub(super) fn prune(&mut self, handles: &Handles, floor: &AtomicU64, now: Duration, steps: usize) -> bool {
+    pub(super) fn prune(
+        &mut self,
+        handles: &Handles,
+        floor: &AtomicU64,
+        now: Duration,
+        steps: usize,
+    ) -> bool {
         let target = self.retention.floor(now, self.version);
         let mut reached = floor.fetch_max(target, Ordering::AcqRel).max(target);
         for _ in 0..steps {
-            let Some((by, id)) = self.retention.next(reached, self.version) else { return false };
+            let Some((by, id)) = self.retention.next(reached, self.version) else {
+                return false;
+            };
             reached = floor.fetch_max(by, Ordering::AcqRel).max(by);
             let freed = handles.prune(id, reached);
             self.retention.bytes = self.retention.bytes.saturating_sub(freed);

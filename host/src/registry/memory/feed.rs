@@ -16,7 +16,10 @@ pub(super) struct Feed {
 
 impl Feed {
     pub(super) fn new(since: Version) -> Self {
-        Self { since, list: VecDeque::new() }
+        Self {
+            since,
+            list: VecDeque::new(),
+        }
     }
 
     pub(super) fn push(&mut self, version: Version, ids: impl Iterator<Item = LogicalId>) {
@@ -34,7 +37,12 @@ impl Feed {
             return None;
         }
         let mut ids = Vec::new();
-        for (_, changed) in self.list.iter().rev().take_while(|(version, _)| *version > since) {
+        for (_, changed) in self
+            .list
+            .iter()
+            .rev()
+            .take_while(|(version, _)| *version > since)
+        {
             if ids.len() + changed.len() > FEED_IDS_MAX {
                 return None;
             }

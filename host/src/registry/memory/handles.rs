@@ -55,10 +55,16 @@ pub(super) struct Flipped {
 
 impl Handles {
     pub(super) fn new(base: Option<Arc<dyn Base>>) -> Self {
-        Self { shards: Box::new(std::array::from_fn(|_| RwLock::default())), base: RwLock::new(base) }
+        Self {
+            shards: Box::new(std::array::from_fn(|_| RwLock::default())),
+            base: RwLock::new(base),
+        }
     }
 
-    #[expect(clippy::indexing_slicing, reason = "the remainder is below the number of shards")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the remainder is below the number of shards"
+    )]
     fn shard(&self, id: LogicalId) -> &RwLock<IdMap<Record>> {
         let mixed = (id.store ^ id.node.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let index = usize::try_from(mixed >> 32).unwrap_or(0) % SHARDS;
@@ -71,13 +77,19 @@ impl Handles {
 
     /// Looks at the record of an id, wherever it lies. The lookup in memory comes first: a record leaves memory only
     /// after a base that contains it is in place.
-    pub(super) fn read<R>(&self, id: LogicalId, look: impl FnOnce(Option<&Record>) -> R) -> io::Result<R> {
+    pub(super) fn read<R>(
+        &self,
+        id: LogicalId,
+        look: impl FnOnce(Option<&Record>) -> R,
+    ) -> io::Result<R> {
         let shard = self.shard(id).read();
         if let Some(record) = shard.get(&id) {
             return Ok(look(Some(record)));
         }
         drop(shard);
-        let Some(base) = self.base() else { return Ok(look(None)) };
+        let Some(base) = self.base() else {
+            return Ok(look(None));
+        };
         Ok(match base.entry(id)? {
             Some(entry) => look(Some(&Record::from_entry(&entry))),
             None => look(None),
@@ -94,8 +106,12 @@ impl Handles {
         if self.shard(id).read().contains_key(&id) {
             return Ok(0);
         }
-        let Some(base) = self.base() else { return Ok(0) };
-        let Some(entry) = base.entry(id)? else { return Ok(0) };
+        let Some(base) = self.base() else {
+            return Ok(0);
+        };
+        let Some(entry) = base.entry(id)? else {
+            return Ok(0);
+        };
         let record = Record::from_entry(&entry);
         let bytes = record.history_bytes();
         self.shard(id).write().insert(id, record);
@@ -136,23 +152,41 @@ impl Handles {
                         kept.body = Body::Chain(Chain::from_slice(to));
                     }
                 }
-                return Flipped { handle: None, made: 0, freed: 0, superseded: false };
+                return Flipped {
+                    handle: None,
+                    made: 0,
+                    freed: 0,
+                    superseded: false,
+                };
             }
         };
         // Additions pass each other, so a later ticket may have been published already: the highest counts.
-        let ticket = record.newest().map_or(ticket, |kept| kept.ticket.max(ticket));
-        let kept = Kept { version, ticket, body };
+        let ticket = record
+            .newest()
+            .map_or(ticket, |kept| kept.ticket.max(ticket));
+        let kept = Kept {
+            version,
+            ticket,
+            body,
+        };
         let handle = kept.handle();
         let made = record.push(kept);
         let freed = record.prune(floor);
-        Flipped { handle, made, freed, superseded: record.kept.len() > 1 }
+        Flipped {
+            handle,
+            made,
+            freed,
+            superseded: record.kept.len() > 1,
+        }
     }
 
     /// Drops the history of one id below the floor; answers the bytes this frees.
     pub(super) fn prune(&self, id: LogicalId, floor: Version) -> u64 {
         let masks = self.base.read().is_some();
         let mut shard = self.shard(id).write();
-        let Some(record) = shard.get_mut(&id) else { return 0 };
+        let Some(record) = shard.get_mut(&id) else {
+            return 0;
+        };
         let freed = record.prune(floor);
         if !masks && record.ended(floor) {
             shard.remove(&id);

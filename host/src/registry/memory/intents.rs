@@ -31,7 +31,12 @@ pub(super) struct Reserved {
 
 impl Reserved {
     fn blocker(&self, ticket: u64, now: Duration) -> Blocker {
-        Blocker { ticket, key: self.key, age: now.saturating_sub(self.made), overdue: now >= self.deadline }
+        Blocker {
+            ticket,
+            key: self.key,
+            age: now.saturating_sub(self.made),
+            overdue: now >= self.deadline,
+        }
     }
 }
 
@@ -58,7 +63,8 @@ impl Intents {
         for &(id, claim) in claims {
             match (self.by_id.get_mut(&id), claim) {
                 (None, Claim::Shared) => {
-                    self.by_id.insert(id, Intent::Shared(SmallVec::from_slice(&[ticket])));
+                    self.by_id
+                        .insert(id, Intent::Shared(SmallVec::from_slice(&[ticket])));
                 }
                 (None, Claim::Exclusive | Claim::Relocation) => {
                     self.by_id.insert(id, Intent::Exclusive(ticket));
@@ -133,12 +139,18 @@ impl Intents {
         }
         tickets.sort_unstable();
         tickets.dedup();
-        tickets.iter().filter_map(|ticket| Some(self.get(*ticket)?.blocker(*ticket, now))).collect()
+        tickets
+            .iter()
+            .filter_map(|ticket| Some(self.get(*ticket)?.blocker(*ticket, now)))
+            .collect()
     }
 
     /// All reservations past their deadline.
     pub(super) fn overdue(&self, now: Duration) -> Vec<Blocker> {
-        let all = self.by_ticket.iter().map(|(ticket, reserved)| reserved.blocker(*ticket, now));
+        let all = self
+            .by_ticket
+            .iter()
+            .map(|(ticket, reserved)| reserved.blocker(*ticket, now));
         all.filter(|blocker| blocker.overdue).collect()
     }
 

@@ -36,7 +36,9 @@ use self::core::Core;
 use self::handles::Handles;
 use self::record::Body;
 pub use self::survey::Survey;
-use super::{Blocker, Group, History, Now, Publication, Published, Registry, RegistryError, Reservation};
+use super::{
+    Blocker, Group, History, Now, Publication, Published, Registry, RegistryError, Reservation,
+};
 use crate::blob::SegmentKey;
 use crate::recovery::entry::{Base, Entry, Header};
 use crate::runtime::Runtime;
@@ -83,8 +85,16 @@ fn failed_read(error: &std::io::Error) -> RegistryError {
 impl MemoryRegistry {
     /// An empty registry.
     pub fn new(epoch: u32, history: HistoryOptions, runtime: Arc<dyn Runtime>) -> Self {
-        let header = Header { epoch, version: epoch_version(epoch), next_ticket: 1, ..Header::default() };
-        let header = Header { floor: header.version, ..header };
+        let header = Header {
+            epoch,
+            version: epoch_version(epoch),
+            next_ticket: 1,
+            ..Header::default()
+        };
+        let header = Header {
+            floor: header.version,
+            ..header
+        };
         Self::build(&header, header.version, None, history, runtime)
     }
 
@@ -109,18 +119,33 @@ impl MemoryRegistry {
         runtime: Arc<dyn Runtime>,
     ) -> Self {
         let core = Core::new(header, version, history, runtime.elapsed());
-        Self { core: Mutex::new(core), handles: Handles::new(base), floor: AtomicU64::new(header.floor), runtime }
+        Self {
+            core: Mutex::new(core),
+            handles: Handles::new(base),
+            floor: AtomicU64::new(header.floor),
+            runtime,
+        }
     }
 
     fn checked_floor(&self, at: Version) -> Result<(), RegistryError> {
         let floor = self.floor.load(Ordering::Acquire);
-        if at < floor { Err(RegistryError::SnapshotExpired(floor)) } else { Ok(()) }
+        if at < floor {
+            Err(RegistryError::SnapshotExpired(floor))
+        } else {
+            Ok(())
+        }
     }
 
-    fn resolve_now(&self, ids: &[LogicalId], at: Version) -> Result<Vec<Option<Handle>>, RegistryError> {
+    fn resolve_now(
+        &self,
+        ids: &[LogicalId],
+        at: Version,
+    ) -> Result<Vec<Option<Handle>>, RegistryError> {
         let mut handles = Vec::with_capacity(ids.len());
         for &id in ids {
-            let handle = self.handles.read(id, |record| record.and_then(|record| record.at(at)?.handle()));
+            let handle = self.handles.read(id, |record| {
+                record.and_then(|record| record.at(at)?.handle())
+            });
             handles.push(handle.map_err(|error| failed_read(&error))?);
         }
         self.checked_floor(at)?;
@@ -130,13 +155,24 @@ impl MemoryRegistry {
     fn counters_now(&self, ids: &[LogicalId], at: Version) -> Result<Vec<Counter>, RegistryError> {
         let mut counters = Vec::with_capacity(ids.len());
         for &id in ids {
-            let counter = self.handles.read(id, |record| match record.and_then(|record| record.at(at)) {
-                Some(kept) => match kept.body {
-                    Body::Counter(value) => Counter { value, version: kept.version },
-                    Body::Chain(_) | Body::Removed => Counter { value: 0, version: 0 },
-                },
-                None => Counter { value: 0, version: 0 },
-            });
+            let counter =
+                self.handles
+                    .read(id, |record| match record.and_then(|record| record.at(at)) {
+                        Some(kept) => match kept.body {
+                            Body::Counter(value) => Counter {
+                                value,
+                                version: kept.version,
+                            },
+                            Body::Chain(_) | Body::Removed => Counter {
+                                value: 0,
+                                version: 0,
+                            },
+                        },
+                        None => Counter {
+                            value: 0,
+                            version: 0,
+                        },
+                    });
             counters.push(counter.map_err(|error| failed_read(&error))?);
         }
         self.checked_floor(at)?;
@@ -159,7 +195,11 @@ impl MemoryRegistry {
     }
 
     /// Up to `count` entries after an id in the order of ids, with all their kept versions; not of one moment.
-    pub fn entries_after(&self, after: Option<LogicalId>, count: usize) -> std::io::Result<Vec<Entry>> {
+    pub fn entries_after(
+        &self,
+        after: Option<LogicalId>,
+        count: usize,
+    ) -> std::io::Result<Vec<Entry>> {
         let mut survey = Survey::unregistered(self, after);
         survey.next_entries(count)
     }
@@ -171,7 +211,10 @@ impl Registry for MemoryRegistry {
         let mut core = self.core.lock();
         let version = at.unwrap_or(core.version);
         if version > core.version {
-            let message = format!("version {version} lies in the future (newest: {})", core.version);
+            let message = format!(
+                "version {version} lies in the future (newest: {})",
+                core.version
+            );
             return Err(RegistryError::Invalid(message));
         }
         self.checked_floor(version)?;
@@ -187,11 +230,19 @@ impl Registry for MemoryRegistry {
         self.core.lock().retention.release(at);
     }
 
-    async fn resolve(&self, ids: &[LogicalId], at: Version) -> Result<Vec<Option<Handle>>, RegistryError> {
+    async fn resolve(
+        &self,
+        ids: &[LogicalId],
+        at: Version,
+    ) -> Result<Vec<Option<Handle>>, RegistryError> {
         self.resolve_now(ids, at)
     }
 
-    async fn counters(&self, ids: &[LogicalId], at: Version) -> Result<Vec<Counter>, RegistryError> {
+    async fn counters(
+        &self,
+        ids: &[LogicalId],
+        at: Version,
+    ) -> Result<Vec<Counter>, RegistryError> {
         self.counters_now(ids, at)
     }
 
@@ -207,8 +258,12 @@ impl Registry for MemoryRegistry {
         let mut histories = Vec::with_capacity(ids.len());
         for &id in ids {
             let history = self.handles.read(id, |record| {
-                let kept = record.map(|record| record.kept.iter()).into_iter().flatten();
-                kept.filter_map(|kept| Some((kept.version, kept.handle()?.chain))).collect()
+                let kept = record
+                    .map(|record| record.kept.iter())
+                    .into_iter()
+                    .flatten();
+                kept.filter_map(|kept| Some((kept.version, kept.handle()?.chain)))
+                    .collect()
             });
             histories.push(history.map_err(|error| failed_read(&error))?);
         }
@@ -275,7 +330,11 @@ impl Registry for MemoryRegistry {
 
     async fn prune(&self) -> Result<(), RegistryError> {
         let now = self.runtime.elapsed();
-        while self.core.lock().prune(&self.handles, &self.floor, now, crate::limits::PRUNE_STEPS) {}
+        while self
+            .core
+            .lock()
+            .prune(&self.handles, &self.floor, now, crate::limits::PRUNE_STEPS)
+        {}
         Ok(())
     }
 }

@@ -23,15 +23,27 @@ impl Core {
         let Some(reserved) = self.intents.get(ticket) else {
             return self.published_before(handles, ticket, publications);
         };
-        for flip in publications.iter().flat_map(|publication| &publication.flips) {
+        for flip in publications
+            .iter()
+            .flat_map(|publication| &publication.flips)
+        {
             if reserved.ids.binary_search(&flip.id).is_err() {
-                return Err(RegistryError::Invalid(format!("ticket {ticket} has not reserved {}", flip.id)));
+                return Err(RegistryError::Invalid(format!(
+                    "ticket {ticket} has not reserved {}",
+                    flip.id
+                )));
             }
             self.retention.bytes += handles.load(flip.id).map_err(|error| failed_read(&error))?;
             check(handles, flip)?;
         }
         let published = self.apply(handles, floor, ticket, publications, now);
-        self.recent.insert(ticket, published.iter().map(|published| published.version).collect());
+        self.recent.insert(
+            ticket,
+            published
+                .iter()
+                .map(|published| published.version)
+                .collect(),
+        );
         self.intents.end(ticket);
         self.release();
         Ok(Some(published))
@@ -43,14 +55,21 @@ impl Core {
         ticket: u64,
         publications: &[Publication],
     ) -> Result<Option<Vec<Published>>, RegistryError> {
-        let Some(versions) = self.recent.get(ticket) else { return Ok(None) };
+        let Some(versions) = self.recent.get(ticket) else {
+            return Ok(None);
+        };
         let mut all = Vec::with_capacity(versions.len());
         for (publication, &version) in publications.iter().zip(versions) {
             let mut found = Vec::with_capacity(publication.flips.len());
             for flip in &publication.flips {
-                found.push(handle_of(handles, flip.id, version).map_err(|error| failed_read(&error))?);
+                found.push(
+                    handle_of(handles, flip.id, version).map_err(|error| failed_read(&error))?,
+                );
             }
-            all.push(Published { version, handles: found });
+            all.push(Published {
+                version,
+                handles: found,
+            });
         }
         Ok(Some(all))
     }
@@ -69,22 +88,31 @@ impl Core {
         let mut version = self.version;
         let mut all = Vec::with_capacity(publications.len());
         for publication in publications {
-            let moves = publication.flips.iter().all(|flip| matches!(flip.kind, FlipKind::Relocate { .. }));
+            let moves = publication
+                .flips
+                .iter()
+                .all(|flip| matches!(flip.kind, FlipKind::Relocate { .. }));
             version += u64::from(!moves);
             let mut found = Vec::with_capacity(publication.flips.len());
             for flip in &publication.flips {
-                let flipped = handles.flip(flip.id, &flip.kind, (version, ticket, self.touches), lowest);
-                self.retention.bytes = (self.retention.bytes + flipped.made).saturating_sub(flipped.freed);
+                let flipped =
+                    handles.flip(flip.id, &flip.kind, (version, ticket, self.touches), lowest);
+                self.retention.bytes =
+                    (self.retention.bytes + flipped.made).saturating_sub(flipped.freed);
                 if flipped.superseded {
                     self.retention.supersede(version, flip.id);
                 }
                 found.push(flipped.handle);
             }
             if !moves {
-                self.feed.push(version, publication.flips.iter().map(|flip| flip.id));
+                self.feed
+                    .push(version, publication.flips.iter().map(|flip| flip.id));
             }
             self.outcomes.insert(publication.id, version);
-            all.push(Published { version, handles: found });
+            all.push(Published {
+                version,
+                handles: found,
+            });
         }
         if version > self.version {
             self.retention.published(now, version);
@@ -94,10 +122,18 @@ impl Core {
     }
 }
 
-fn handle_of(handles: &Handles, id: LogicalId, version: Version) -> std::io::Result<Option<Handle>> {
+fn handle_of(
+    handles: &Handles,
+    id: LogicalId,
+    version: Version,
+) -> std::io::Result<Option<Handle>> {
     handles.read(id, |record| {
         let kept = record.and_then(|record| record.at(version))?;
-        if kept.version == version { kept.handle() } else { None }
+        if kept.version == version {
+            kept.handle()
+        } else {
+            None
+        }
     })
 }
 
@@ -115,7 +151,10 @@ fn check(handles: &Handles, flip: &Flip) -> Result<(), RegistryError> {
     if fits.map_err(|error| failed_read(&error))? {
         return Ok(());
     }
-    Err(RegistryError::Invalid(format!("{:?} does not fit what {} is", flip.kind, flip.id)))
+    Err(RegistryError::Invalid(format!(
+        "{:?} does not fit what {} is",
+        flip.kind, flip.id
+    )))
 }
 
 impl MemoryRegistry {
@@ -124,13 +163,20 @@ impl MemoryRegistry {
     /// effect.
     ///
     /// All versions of the former life above the checkpoint are unknown, so the floor rises to the new epoch.
-    pub fn replay(&self, ticket: u64, publications: Vec<Publication>) -> Result<usize, RegistryError> {
+    pub fn replay(
+        &self,
+        ticket: u64,
+        publications: Vec<Publication>,
+    ) -> Result<usize, RegistryError> {
         let mut core = self.core.lock();
         let mut kept = Vec::with_capacity(publications.len());
         for mut publication in publications {
             let mut due = Vec::with_capacity(publication.flips.len());
             for flip in publication.flips {
-                core.retention.bytes += self.handles.load(flip.id).map_err(|error| failed_read(&error))?;
+                core.retention.bytes += self
+                    .handles
+                    .load(flip.id)
+                    .map_err(|error| failed_read(&error))?;
                 if self.due(ticket, &flip)? {
                     due.push(flip);
                 }
@@ -138,12 +184,22 @@ impl MemoryRegistry {
             publication.flips = due;
             kept.push(publication);
         }
-        self.floor.fetch_max(super::epoch_version(core.epoch), Ordering::AcqRel);
+        self.floor
+            .fetch_max(super::epoch_version(core.epoch), Ordering::AcqRel);
         core.next_ticket = core.next_ticket.max(ticket + 1);
-        let effective = kept.iter().filter(|publication| !publication.flips.is_empty()).count();
+        let effective = kept
+            .iter()
+            .filter(|publication| !publication.flips.is_empty())
+            .count();
         let now = self.runtime.elapsed();
         let published = core.apply(&self.handles, &self.floor, ticket, &kept, now);
-        core.recent.insert(ticket, published.iter().map(|published| published.version).collect());
+        core.recent.insert(
+            ticket,
+            published
+                .iter()
+                .map(|published| published.version)
+                .collect(),
+        );
         core.prune(&self.handles, &self.floor, now, crate::limits::PRUNE_STEPS);
         Ok(effective)
     }
@@ -153,7 +209,9 @@ impl MemoryRegistry {
             FlipKind::Add(_) => Ok(true),
             FlipKind::Relocate { .. } => Ok(true),
             FlipKind::Put(_) | FlipKind::Delta(_) | FlipKind::Remove => {
-                let last = self.handles.read(flip.id, |record| record.and_then(Record::newest).map(|kept| kept.ticket));
+                let last = self.handles.read(flip.id, |record| {
+                    record.and_then(Record::newest).map(|kept| kept.ticket)
+                });
                 let last = last.map_err(|error| failed_read(&error))?;
                 if last.is_some_and(|last| last >= ticket) {
                     return Ok(false);

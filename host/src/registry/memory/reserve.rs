@@ -13,7 +13,11 @@ use super::record::Record;
 use crate::registry::{Claim, Group, RegistryError, Request, Reservation, Verdict};
 
 fn current_version(handles: &Handles, id: LogicalId) -> io::Result<Version> {
-    handles.read(id, |record| record.and_then(Record::newest).map_or(0, super::record::Kept::observed_version))
+    handles.read(id, |record| {
+        record
+            .and_then(Record::newest)
+            .map_or(0, super::record::Kept::observed_version)
+    })
 }
 
 impl Core {
@@ -24,7 +28,10 @@ impl Core {
         now: Duration,
     ) -> Result<Reservation, RegistryError> {
         if self.intents.ticket(group.key).is_some() {
-            return Err(RegistryError::Invalid(format!("segment {:?} is reserved already", group.key)));
+            return Err(RegistryError::Invalid(format!(
+                "segment {:?} is reserved already",
+                group.key
+            )));
         }
         let ticket = self.next_ticket;
         let mut ids: Vec<LogicalId> = Vec::new();
@@ -46,7 +53,10 @@ impl Core {
         }
         for (request, verdict) in group.requests.iter().zip(&verdicts) {
             if request.priority && *verdict == Verdict::Granted {
-                self.unmark(request.observed.iter().map(|observation| observation.id), now);
+                self.unmark(
+                    request.observed.iter().map(|observation| observation.id),
+                    now,
+                );
             }
         }
         let ticket = (!ids.is_empty()).then_some(ticket);
@@ -54,9 +64,22 @@ impl Core {
             self.next_ticket += 1;
             ids.sort_unstable();
             ids.dedup();
-            self.intents.insert(ticket, Reserved { key: group.key, made: now, deadline: now + group.lease, ids });
+            self.intents.insert(
+                ticket,
+                Reserved {
+                    key: group.key,
+                    made: now,
+                    deadline: now + group.lease,
+                    ids,
+                },
+            );
         }
-        Ok(Reservation { ticket, verdicts, version: self.version, releases: self.releases() })
+        Ok(Reservation {
+            ticket,
+            verdicts,
+            version: self.version,
+            releases: self.releases(),
+        })
     }
 
     fn judge(&self, handles: &Handles, request: &Request, now: Duration) -> io::Result<Verdict> {
@@ -71,20 +94,30 @@ impl Core {
         }
         let observed = Sorted::new(&request.observed);
         for &(id, claim) in &request.claims {
-            let known = claim != Claim::Exclusive || observed.contains(id) || handles.read(id, |record| record.is_none())?;
+            let known = claim != Claim::Exclusive
+                || observed.contains(id)
+                || handles.read(id, |record| record.is_none())?;
             if !known {
                 changed.push(id);
             } else if self.intents.busy(id, claim) || (!request.priority && self.marked(id, now)) {
                 busy.push(id);
             }
         }
-        let ids = if changed.is_empty() { &mut busy } else { &mut changed };
+        let ids = if changed.is_empty() {
+            &mut busy
+        } else {
+            &mut changed
+        };
         if ids.is_empty() {
             return Ok(Verdict::Granted);
         }
         ids.sort_unstable();
         ids.dedup();
-        Ok(if changed.is_empty() { Verdict::Busy(busy) } else { Verdict::Changed(changed) })
+        Ok(if changed.is_empty() {
+            Verdict::Busy(busy)
+        } else {
+            Verdict::Changed(changed)
+        })
     }
 }
 
@@ -106,7 +139,9 @@ impl<'a> Sorted<'a> {
 
     fn contains(&self, id: LogicalId) -> bool {
         match self {
-            Self::InOrder(observed) => observed.binary_search_by_key(&id, |observation| observation.id).is_ok(),
+            Self::InOrder(observed) => observed
+                .binary_search_by_key(&id, |observation| observation.id)
+                .is_ok(),
             Self::Copied(ids) => ids.binary_search(&id).is_ok(),
         }
     }

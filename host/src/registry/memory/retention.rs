@@ -8,6 +8,15 @@ use sop_engine::types::{LogicalId, Version};
 /// Marks of time per retention period: more make the floor follow more closely.
 const MARKS_PER_RETENTION: u32 = 64;
 
+/// Versions that came to be at about the same time.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    first: Duration,
+    last: Duration,
+    /// The newest of them.
+    version: Version,
+}
+
 /// The history to keep.
 #[derive(Debug)]
 pub(super) struct Retention {
@@ -16,8 +25,8 @@ pub(super) struct Retention {
     /// Bytes of history now.
     pub(super) bytes: u64,
     snapshots: BTreeMap<Version, usize>,
-    /// (time of publication, version), both ascending.
-    marks: VecDeque<(Duration, Version)>,
+    /// Ascending.
+    marks: VecDeque<Mark>,
     /// Who was superseded by which version, in publish order.
     superseded: VecDeque<(Version, LogicalId)>,
 }
@@ -29,7 +38,11 @@ impl Retention {
             bytes_max,
             bytes: 0,
             snapshots: BTreeMap::new(),
-            marks: VecDeque::from([(now, version)]),
+            marks: VecDeque::from([Mark {
+                first: now,
+                last: now,
+                version,
+            }]),
             superseded: VecDeque::new(),
         }
     }
@@ -50,8 +63,19 @@ impl Retention {
     /// Notes when a version came to be.
     pub(super) fn published(&mut self, now: Duration, version: Version) {
         let spacing = self.period / MARKS_PER_RETENTION;
-        if self.marks.back().is_none_or(|(time, _)| now >= *time + spacing) {
-            self.marks.push_back((now, version));
+        match self.marks.back_mut() {
+            Some(mark) if now < mark.first + spacing => {
+                *mark = Mark {
+                    first: mark.first,
+                    last: now,
+                    version,
+                }
+            }
+            _ => self.marks.push_back(Mark {
+                first: now,
+                last: now,
+                version,
+            }),
         }
     }
 
@@ -70,22 +94,32 @@ impl Retention {
         if self.period.is_zero() {
             return self.limit(current);
         }
-        while let Some((time, _)) = self.marks.get(1) {
-            if now.saturating_sub(*time) < self.period {
+        while let Some(mark) = self.marks.get(1) {
+            if now.saturating_sub(mark.last) < self.period {
                 break;
             }
             self.marks.pop_front();
         }
         match self.marks.front() {
-            Some((time, version)) if now.saturating_sub(*time) >= self.period => (*version).min(self.limit(current)),
+            Some(mark) if now.saturating_sub(mark.last) >= self.period => {
+                mark.version.min(self.limit(current))
+            }
             _ => 0,
         }
     }
 
     /// The next superseded version to drop: everything up to `floor`, and beyond it while the bytes are too many.
-    pub(super) fn next(&mut self, floor: Version, current: Version) -> Option<(Version, LogicalId)> {
+    pub(super) fn next(
+        &mut self,
+        floor: Version,
+        current: Version,
+    ) -> Option<(Version, LogicalId)> {
         let (by, _) = *self.superseded.front()?;
         let pressed = self.bytes > self.bytes_max && by <= self.limit(current);
-        if by <= floor || pressed { self.superseded.pop_front() } else { None }
+        if by <= floor || pressed {
+            self.superseded.pop_front()
+        } else {
+            None
+        }
     }
 }

@@ -92,7 +92,11 @@ impl<'a> Survey<'a> {
 
     pub(super) fn unregistered(registry: &'a MemoryRegistry, after: Option<LogicalId>) -> Self {
         let floor = registry.floor.load(Ordering::Acquire);
-        let header = Header { version: Version::MAX, floor, ..Header::default() };
+        let header = Header {
+            version: Version::MAX,
+            floor,
+            ..Header::default()
+        };
         Self::new(registry, header, 0, false, after)
     }
 
@@ -115,7 +119,11 @@ impl<'a> Survey<'a> {
             if self.recent.peek() == Some(&id) {
                 self.recent.next();
             }
-            let below = if stored == Some(id) { self.stored.pop_front() } else { None };
+            let below = if stored == Some(id) {
+                self.stored.pop_front()
+            } else {
+                None
+            };
             entries.extend(self.entry(id, below)?);
         }
         Ok(entries)
@@ -139,12 +147,20 @@ impl<'a> Survey<'a> {
     /// The entry of an id: its record in memory where there is one now, else what the base says.
     fn entry(&self, id: LogicalId, below: Option<Entry>) -> io::Result<Option<Entry>> {
         let (at, floor) = (self.header.version, self.header.floor);
-        let in_memory = self.registry.handles.recent(id, |record| record.to_entry(id, at, floor));
+        let in_memory = self
+            .registry
+            .handles
+            .recent(id, |record| record.to_entry(id, at, floor));
         match (in_memory, below) {
             (Some(entry), _) => Ok(entry),
-            (None, Some(entry)) => Ok(super::record::Record::from_entry(&entry).to_entry(id, at, floor)),
+            (None, Some(entry)) => {
+                Ok(super::record::Record::from_entry(&entry).to_entry(id, at, floor))
+            }
             // It was in memory a moment ago: it ended and was forgotten, or lies in a newer base.
-            (None, None) => self.registry.handles.read(id, |record| record?.to_entry(id, at, floor)),
+            (None, None) => self
+                .registry
+                .handles
+                .read(id, |record| record?.to_entry(id, at, floor)),
         }
     }
 }
@@ -152,7 +168,11 @@ impl<'a> Survey<'a> {
 impl Drop for Survey<'_> {
     fn drop(&mut self) {
         if self.registered {
-            self.registry.core.lock().retention.release(self.header.version);
+            self.registry
+                .core
+                .lock()
+                .retention
+                .release(self.header.version);
         }
     }
 }

@@ -1,0 +1,214 @@
+//! The command `sop`: one file per command.
+//!
+//! ```text
+//!  arguments ──clap──> command ──open──> Database ──> answer ──> Console ──> stdout: text, bytes or JSON
+//!    input: keys, values, ranges                        │                    stderr: progress, notes, failures
+//!                                                    Failure ── kind ──> Exit
+//! ```
+//!
+//! Invariants:
+//! - stdout carries the answer and nothing else; with `--json` it is JSON, one value on a line, failures included;
+//! - what a terminal is shown has escapes, so that no stored byte can act on it, and nothing is lost by them;
+//! - a command that only reads opens the database read-only and never creates it;
+//! - the exit code follows from the kind of the failure, by the table in [`exit`].
+//!
+//! It is not a second embedding API: every command is a few calls of the library, so that a program can do the same.
+
+mod batches;
+mod checkpoint;
+mod compact;
+mod console;
+mod count;
+mod create;
+mod demo;
+mod drop;
+mod escape;
+mod exit;
+mod export;
+mod failure;
+mod get;
+mod import;
+mod input;
+mod insert;
+mod json;
+mod lines;
+mod open;
+mod progress;
+mod put;
+mod quantity;
+mod rm;
+mod run;
+mod scan;
+mod shell;
+mod stat;
+mod stores;
+mod table;
+mod update;
+mod verify;
+
+use clap::{Args, Parser, Subcommand};
+
+use console::Console;
+use exit::Exit;
+use failure::{Failure, Outcome};
+
+/// A transactional store for swarms of sandboxed programs
+#[derive(Parser, Debug)]
+#[command(name = "sop", version, after_help = exit::help(), max_term_width = 110)]
+#[command(long_about = "A transactional, ordered object store for swarms of sandboxed programs.\n\n\
+    A database holds named stores; a store maps keys to values, ordered bytewise by key. Commands that read leave the \
+    database untouched; `put`, `insert`, `create`, `import`, `run` and `shell` create it if there is none.\n\n\
+    Quick start:\n  sop create fruit\n  sop put fruit apple red\n  sop get fruit apple\n  sop scan fruit")]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// The database: dir:PATH, or memory: for one that is gone when the command ends
+    #[arg(long, short, global = true, env = "SOP_DATABASE", default_value = "dir:./sop-data", value_name = "URL")]
+    #[arg(help_heading = "Global options")]
+    pub(crate) database: String,
+    /// Answer in JSON, one value on a line; failures are {"error":{"kind":…,"message":…}}
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) json: bool,
+    /// Print nothing but the answer that was asked for: no notes, no progress
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    pub(crate) quiet: bool,
+    /// Log to stderr: -v what happens, -vv details, -vvv everything; SOP_LOG takes filters such as sop_host=debug
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Get(get::Arguments),
+    Put(put::Arguments),
+    Insert(insert::Arguments),
+    Update(update::Arguments),
+    Rm(rm::Arguments),
+    Scan(scan::Arguments),
+    Count(count::Arguments),
+    Stores(stores::Arguments),
+    Create(create::Arguments),
+    Drop(drop::Arguments),
+    Import(import::Arguments),
+    Export(export::Arguments),
+    Run(run::Arguments),
+    Demo(demo::Arguments),
+    Shell(shell::Arguments),
+    Stat(stat::Arguments),
+    Verify(verify::Arguments),
+    Checkpoint(checkpoint::Arguments),
+    Compact(compact::Arguments),
+}
+
+impl Command {
+    async fn run(self, global: &Global, console: &mut Console) -> Outcome<Exit> {
+        match self {
+            Self::Get(arguments) => arguments.run(global, console).await,
+            Self::Put(arguments) => arguments.run(global, console).await,
+            Self::Insert(arguments) => arguments.run(global, console).await,
+            Self::Update(arguments) => arguments.run(global, console).await,
+            Self::Rm(arguments) => arguments.run(global, console).await,
+            Self::Scan(arguments) => arguments.run(global, console).await,
+            Self::Count(arguments) => arguments.run(global, console).await,
+            Self::Stores(arguments) => arguments.run(global, console).await,
+            Self::Create(arguments) => arguments.run(global, console).await,
+            Self::Drop(arguments) => arguments.run(global, console).await,
+            Self::Import(arguments) => arguments.run(global, console).await,
+            Self::Export(arguments) => arguments.run(global, console).await,
+            Self::Run(arguments) => arguments.run(global, console).await,
+            Self::Demo(arguments) => arguments.run(global, console).await,
+            Self::Shell(arguments) => arguments.run(global, console).await,
+            Self::Stat(arguments) => arguments.run(global, console).await,
+            Self::Verify(arguments) => arguments.run(global, console).await,
+            Self::Checkpoint(arguments) => arguments.run(global, console).await,
+            Self::Compact(arguments) => arguments.run(global, console).await,
+        }
+    }
+}
+
+/// Runs the command of this process.
+pub(crate) fn main() -> std::process::ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error).into(),
+    };
+    log(arguments.global.verbose);
+    let mut console = Console::new(&arguments.global);
+    let answer = runtime().and_then(|runtime| {
+        let answer = runtime.block_on(arguments.command.run(&arguments.global, &mut console));
+        // A thread that waits for a line of stdin must not hold the end back.
+        runtime.shutdown_background();
+        answer
+    });
+    let answer = answer.and_then(|exit| console.flush().map(|()| exit));
+    answer.unwrap_or_else(|failure| {
+        console.fail(&failure);
+        failure.exit()
+    })
+    .into()
+}
+
+fn runtime() -> Outcome<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("unavailable", format!("cannot start threads: {error}")))
+}
+
+/// Prints help, the version, or what is wrong with the command line.
+fn refuse(error: &clap::Error) -> Exit {
+    let wrong = error.use_stderr();
+    if wrong && std::env::args_os().any(|argument| argument == "--json") {
+        let rendered = error.render().to_string();
+        let message = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let answer = serde_json::json!({"error": {"kind": "usage", "message": message}});
+        // Nobody can be told that stdout is gone.
+        let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("{answer}\n").as_bytes());
+    }
+    let _ = error.print();
+    if wrong { Exit::Usage } else { Exit::Success }
+}
+
+/// Sends the log to stderr, where `SOP_LOG` or `-v` ask for one.
+fn log(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let default = match verbose {
+        0 => "warn",
+        1 => "warn,sop=info,sop_host=info",
+        2 => "info,sop=debug,sop_host=debug",
+        _ => "debug,sop=trace,sop_host=trace",
+    };
+    let filter = EnvFilter::try_from_env("SOP_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop")]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples_of_itself() {
+        let root = Arguments::command();
+        for command in root.get_subcommands() {
+            let name = command.get_name();
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.contains("Examples:"), "{name}");
+            assert!(help.contains(&format!("sop {name}")) || help.contains(&format!(" {name} ")), "{name}");
+        }
+    }
+}

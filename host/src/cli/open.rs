@@ -1,0 +1,71 @@
+//! How commands open and close the database.
+
+use std::path::Path;
+
+use sop_host::{Database, Error, Url};
+
+use super::Global;
+use super::failure::{Failure, Outcome};
+
+/// What a command is going to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Look: claims and syncs nothing.
+    Read,
+    /// Change what is there.
+    Write,
+    /// Change what is there, or begin a database. Its parent directory must exist.
+    Create,
+}
+
+/// Opens the database that the command line names.
+pub(crate) async fn open(global: &Global, purpose: Purpose) -> Outcome<Database> {
+    let url: Url = global.database.parse()?;
+    if let Url::Directory(path) = &url
+        && purpose == Purpose::Create
+    {
+        parent_exists(path)?;
+    }
+    // A memory database is always new: there is nothing that could be left untouched.
+    let is_memory = url == Url::Memory;
+    let builder = Database::builder()
+        .url(url.to_string())
+        .read_only(purpose == Purpose::Read && !is_memory)
+        .create(purpose == Purpose::Create || is_memory);
+    builder.open().await.map_err(|error| match error {
+        Error::MissingDatabase(place) => Failure::new(
+            "missing-database",
+            format!("no database at {place}: name another with --database, or create it with `sop create STORE`"),
+        ),
+        other => other.into(),
+    })
+}
+
+/// Closes the database and gives the answer on. An earlier failure counts more than one of closing.
+pub(crate) async fn close<T>(database: Database, answer: Outcome<T>) -> Outcome<T> {
+    let closed = database.close().await;
+    let value = answer?;
+    closed.map_err(|error| Failure::from(error).after("the command was carried out, but the database did not close"))?;
+    Ok(value)
+}
+
+/// A mistyped path makes no tree of directories.
+fn parent_exists(path: &Path) -> Outcome {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if path.is_dir() || parent.is_dir() {
+        return Ok(());
+    }
+    let (path, parent) = (path.display(), parent.display());
+    let message = format!("cannot create a database at {path}: there is no directory {parent}; make it first");
+    Err(Failure::new("missing-database", message))
+}
+
+/// Advice where a store is missing.
+pub(crate) fn advise(error: Error, store: &str) -> Failure {
+    let missing = matches!(&error, Error::NotFound(what) if what.contains("store"));
+    let failure = Failure::from(error);
+    if missing { failure.advise(&format!("create it with `sop create {store}`, or see `sop stores`")) } else { failure }
+}

@@ -1,0 +1,244 @@
+//! `sop run`: a plugin, with the stores it is granted.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use sop_host::{Database, Grant, Plugin, RunLimits, RunOptions, RunReport};
+
+use super::console::Console;
+use super::exit::Exit;
+use super::failure::{Failure, Outcome};
+use super::input::{self, Form};
+use super::json::BytesRef;
+use super::open::{Purpose, close, open};
+use super::{Global, quantity};
+
+/// Most runs at one time.
+const PARALLEL_MAX: u32 = 256;
+
+/// Run a plugin, sandboxed, with the stores it is granted and nothing else
+///
+/// The plugin is a WebAssembly component of world `plugin` (wit/engine). It gets the bytes of --input and answers bytes,
+/// which are printed like those of `sop get`. A run that ends in a conflict is run again from its start.
+///
+/// A grant is a store, or all stores that begin alike when it ends with *: to be read as STORE or STORE:ro, also to be
+/// written as STORE:rw, also to be created and dropped as STORE:create. Without any grant no database is opened.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  sop run indexer.wasm --grant queue:rw --grant 'index/*:create' --input next\n  \
+    sop run report.wasm --grant 'index/*' --input @request.json > report.txt\n  \
+    sop run indexer.wasm --grant queue:rw --repeat 1000 --parallel 8\n  \
+    sop run --json hello.wasm        {\"response\":…,\"retries\":0,…}")]
+pub(crate) struct Arguments {
+    /// The component
+    plugin: PathBuf,
+    /// A store it may use: STORE[:ro|:rw|:create], PREFIX*[:ro|:rw|:create]
+    #[arg(long, value_name = "STORE[:MODE]")]
+    grant: Vec<GrantArgument>,
+    /// What it is given: text, @PATH for a file, - for stdin [default: nothing]
+    #[arg(long, value_name = "INPUT")]
+    input: Option<OsString>,
+    /// Most memory of a run, such as 64MiB
+    #[arg(long, value_name = "BYTES", value_parser = quantity::parse_bytes, help_heading = "Limits")]
+    memory_bytes: Option<u64>,
+    /// Most time of a run, waiting included, such as 5s
+    #[arg(long, value_name = "TIME", value_parser = quantity::parse_duration, help_heading = "Limits")]
+    timeout: Option<Duration>,
+    /// Most bytes between the engine and the host in a run, such as 1GiB
+    #[arg(long, value_name = "BYTES", value_parser = quantity::parse_bytes, help_heading = "Limits")]
+    call_bytes: Option<u64>,
+    /// Most bytes of the answer
+    #[arg(long, value_name = "BYTES", value_parser = quantity::parse_bytes, help_heading = "Limits")]
+    response_bytes: Option<u64>,
+    /// Most times a run is repeated after a conflict
+    #[arg(long, value_name = "TIMES", help_heading = "Limits")]
+    retries: Option<u32>,
+    /// Run it this often; the answers are printed one on a line
+    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    repeat: u64,
+    /// Runs at one time
+    #[arg(long, value_name = "RUNS", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(PARALLEL_MAX)))]
+    parallel: u32,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// A grant, and whether it is one to write.
+#[derive(Clone, Debug)]
+struct GrantArgument {
+    grant: Grant,
+    writes: bool,
+}
+
+impl std::str::FromStr for GrantArgument {
+    type Err = sop_host::Error;
+
+    fn from_str(text: &str) -> sop_host::Result<Self> {
+        Ok(Self { grant: text.parse()?, writes: text.ends_with(":rw") || text.ends_with(":create") })
+    }
+}
+
+/// How many runs ended how.
+#[derive(Debug, Default)]
+struct Tally {
+    succeeded: u64,
+    failed: u64,
+    retries: u64,
+    /// The first failure: what the command ends with.
+    failure: Option<Failure>,
+}
+
+impl Arguments {
+    pub(crate) async fn run(self, global: &Global, console: &mut Console) -> Outcome<Exit> {
+        let input = match &self.input {
+            None => Vec::new(),
+            Some(input) => input::read(input, self.form)?,
+        };
+        let plugin = load(&self.plugin).await?;
+        let (global, purpose) = self.database(global);
+        let database = open(&global, purpose).await?;
+        let answer = match self.repeat {
+            1 => self.run_once(&database, &plugin, &input, console).await,
+            _ => self.run_often(&database, &plugin, &input, console).await,
+        };
+        close(database, answer).await
+    }
+
+    /// The database that its grants need: one to write, one that is there and stays untouched, or none that is kept.
+    fn database(&self, global: &Global) -> (Global, Purpose) {
+        if self.grant.is_empty() {
+            return (Global { database: "memory:".to_owned(), ..global.clone() }, Purpose::Create);
+        }
+        let writes = self.grant.iter().any(|grant| grant.writes);
+        (global.clone(), if writes { Purpose::Create } else { Purpose::Read })
+    }
+
+    fn options(&self) -> RunOptions {
+        let default = RunLimits::default();
+        let mut options = RunOptions {
+            grants: self.grant.iter().map(|grant| grant.grant.clone()).collect(),
+            limits: RunLimits {
+                memory_bytes: self.memory_bytes.unwrap_or(default.memory_bytes),
+                wall: self.timeout.unwrap_or(default.wall),
+                call_bytes: self.call_bytes.unwrap_or(default.call_bytes),
+                response_bytes: self.response_bytes.unwrap_or(default.response_bytes),
+                ..default
+            },
+            ..RunOptions::default()
+        };
+        if let Some(retries) = self.retries {
+            options.retry.attempts_max = retries.saturating_add(1);
+        }
+        options
+    }
+
+    async fn run_once(&self, database: &Database, plugin: &Plugin, input: &[u8], console: &mut Console) -> Outcome<Exit> {
+        let report = plugin.run(database, input, &self.options()).await?;
+        if console.is_json() {
+            console.json(&json(&report))?;
+        } else if self.form.is_plain() && !console.is_terminal() {
+            console.raw(&report.response)?;
+        } else if !report.response.is_empty() {
+            console.line(&self.form.print(&report.response))?;
+        }
+        tracing::info!(retries = report.retries, duration = ?report.duration, memory_bytes = report.memory_bytes, "run");
+        Ok(Exit::Success)
+    }
+
+    async fn run_often(&self, database: &Database, plugin: &Plugin, input: &[u8], console: &mut Console) -> Outcome<Exit> {
+        let options = Arc::new(self.options());
+        let input: Arc<[u8]> = input.into();
+        let next = Arc::new(AtomicU64::new(0));
+        let start = Instant::now();
+        let progress = console.progress();
+        // Each run is a task of its own, so that they share the processors.
+        let runs = futures::stream::iter(0..self.repeat).map(|_| {
+            let (database, plugin, options, input) = (database.clone(), plugin.clone(), options.clone(), input.clone());
+            let next = Arc::clone(&next);
+            tokio::spawn(async move {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                (number, plugin.run(&database, &input, &options).await)
+            })
+        });
+        let mut runs = runs.buffer_unordered(usize::try_from(self.parallel).unwrap_or(1));
+        let mut tally = Tally::default();
+        while let Some(run) = runs.next().await {
+            let (number, run) = run.map_err(|error| Failure::new("internal", format!("a run was lost: {error}")))?;
+            self.print_run(console, &mut tally, number, run)?;
+            progress.units(tally.succeeded + tally.failed, self.repeat);
+        }
+        drop(progress);
+        let rate = quantity::rate(self.repeat, start.elapsed());
+        console.note(&format!("{} runs succeeded, {} failed, {} retries, {rate} runs/s", tally.succeeded, tally.failed, tally.retries));
+        match tally.failure {
+            None => Ok(Exit::Success),
+            Some(failure) if tally.failed == 1 => Err(failure),
+            Some(failure) => Err(failure.after(&format!("{} runs failed, the first of them", tally.failed))),
+        }
+    }
+
+    fn print_run(
+        &self,
+        console: &mut Console,
+        tally: &mut Tally,
+        number: u64,
+        run: sop_host::Result<RunReport>,
+    ) -> Outcome {
+        match run {
+            Ok(report) => {
+                tally.succeeded += 1;
+                tally.retries += u64::from(report.retries);
+                if console.is_json() {
+                    let mut line = json(&report);
+                    if let Some(members) = line.as_object_mut() {
+                        members.insert("run".to_owned(), number.into());
+                    }
+                    return console.json(&line);
+                }
+                console.line(&self.form.print(&report.response))
+            }
+            Err(error) => {
+                tally.failed += 1;
+                let failure = Failure::from(error);
+                console.note(&format!("run {number}: {}", failure.message));
+                tally.failure.get_or_insert(failure);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn json(report: &RunReport) -> serde_json::Value {
+    serde_json::json!({
+        "response": BytesRef(&report.response),
+        "retries": report.retries,
+        "duration_us": u64::try_from(report.duration.as_micros()).unwrap_or(u64::MAX),
+        "memory_bytes": report.memory_bytes,
+        "call_bytes": report.call_bytes,
+    })
+}
+
+async fn load(path: &Path) -> Outcome<Plugin> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    Plugin::load(bytes).await.map_err(|error| Failure::from(error).after(&path.display().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop")]
+    use super::*;
+
+    #[test]
+    fn a_grant_to_write_is_known_by_its_mode() {
+        let parse = |text: &str| text.parse::<GrantArgument>();
+        assert!(!parse("queue").unwrap().writes && !parse("index/*:ro").unwrap().writes);
+        assert!(parse("queue:rw").unwrap().writes && parse("index/*:create").unwrap().writes);
+        for bad in ["", ":rw", "queue:all"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}
