@@ -17,7 +17,9 @@ use super::quantity;
 /// A component can reach what it imports and nothing else. The engine imports the storage interfaces and their types; a
 /// plugin may import the engine's interfaces only.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop engine\n  sop engine --of plugin.wasm\n  sop engine --output sop-engine.wasm")]
+#[command(
+    after_help = "Examples:\n  sop engine\n  sop engine --of plugin.wasm\n  sop engine --output sop-engine.wasm"
+)]
 pub(crate) struct Arguments {
     /// Look at this component instead
     #[arg(long, value_name = "FILE")]
@@ -42,9 +44,16 @@ impl Arguments {
         };
         if let Some(path) = &self.output {
             std::fs::write(path, &bytes).map_err(|error| Failure::file(path, &error))?;
-            console.note(&format!("{} written to {}", quantity::bytes(bytes.len() as u64), path.display()));
+            console.note(&format!(
+                "{} written to {}",
+                quantity::bytes(bytes.len() as u64),
+                path.display()
+            ));
         }
-        let answer = Imports { bytes: bytes.len(), imports: component_imports(&bytes)? };
+        let answer = Imports {
+            bytes: bytes.len(),
+            imports: component_imports(&bytes)?,
+        };
         if console.is_json() {
             console.json(&answer)?;
         } else {

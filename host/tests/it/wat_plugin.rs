@@ -142,10 +142,15 @@ pub(crate) fn reader() -> Vec<u8> {
 
 /// A component without imports; `body` as in [`plugin`], without the calls.
 pub(crate) fn alone(body: &str) -> Vec<u8> {
+    alone_with_memory(1, body)
+}
+
+/// The same with a memory that starts with so many pages.
+pub(crate) fn alone_with_memory(pages: u32, body: &str) -> Vec<u8> {
     let text = format!(
         r#"(component
   (core module $main
-    (memory (export "memory") 1)
+    (memory (export "memory") {pages})
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 32768))
     {body})
   (core instance $i (instantiate $main))
