@@ -34,11 +34,9 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// A bad line stops the import: the transactions before it stay, nothing of its own is done, and
 /// the message names the line. Running the import again after mending the line is safe.
 #[derive(clap::Args, Debug)]
-#[command(
-    after_help = "Examples:\n  sop import fruit fruit.jsonl\n  \
+#[command(after_help = "Examples:\n  sop import fruit fruit.jsonl\n  \
         sop export fruit | sop -d dir:./copy import fruit -\n  \
-    sop import --skip-bad fruit scraped.jsonl\n  sop import --batch 100 fruit fruit.jsonl"
-)]
+    sop import --skip-bad fruit scraped.jsonl\n  sop import --batch 100 fruit fruit.jsonl")]
 pub(crate) struct Arguments {
     /// The store
     store: String,

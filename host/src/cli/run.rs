@@ -30,13 +30,11 @@ const PARALLEL_MAX: u32 = 256;
 /// STORE:ro, also to be written as STORE:rw, also to be created and dropped as STORE:create.
 /// Without any grant no database is opened.
 #[derive(clap::Args, Debug)]
-#[command(
-    after_help = "Examples:\n  \
+#[command(after_help = "Examples:\n  \
         sop run indexer.wasm --grant queue:rw --grant 'index/*:create' --input next\n  \
     sop run report.wasm --grant 'index/*' --input @request.json > report.txt\n  \
     sop run indexer.wasm --grant queue:rw --repeat 1000 --parallel 8\n  \
-    sop run --json hello.wasm        {\"response\":…,\"retries\":0,…}"
-)]
+    sop run --json hello.wasm        {\"response\":…,\"retries\":0,…}")]
 pub(crate) struct Arguments {
     /// The component
     plugin: PathBuf,
