@@ -99,7 +99,7 @@ impl Arguments {
         let metadata = file
             .metadata()
             .map_err(|error| Failure::file(path, &error))?;
-        let length = metadata.is_file().then(|| metadata.len());
+        let length = metadata.is_file().then_some(metadata.len());
         Ok((Box::new(file), length, path.to_owned()))
     }
 

@@ -24,7 +24,7 @@ fn an_export_is_imported_again_byte_for_byte() {
     let done = sandbox.run_with(&["--json", "import", "s", "-"], text.as_bytes());
     assert_eq!(done.code, 0, "{done:?}");
     let exported = sandbox.ok(&["export", "s"]);
-    assert_eq!(exported, text.replace("AP8=", "AP8="));
+    assert_eq!(exported, text);
     assert_eq!(sandbox.json(&["export", "s", "out.jsonl"])["exported"], 3);
     assert_eq!(
         std::fs::read_to_string(sandbox.path("out.jsonl")).unwrap(),
