@@ -61,4 +61,6 @@ const _: () = assert!(
     PAGE_BYTES_MAX + 3 * KEY_BYTES_MAX + PAGE_BYTES_MAX / INLINE_SHARE + 256 < u16::MAX as usize
 );
 const _: () = assert!(SPILL_BYTES_MIN > PAGE_BYTES_MAX);
-const _: () = assert!(BATCH_ITEMS_MAX <= SCAN_ITEMS_MAX && CALL_BLOBS_MAX <= CALL_IDS_MAX && CALL_IDS_MAX <= IDS_MAX);
+const _: () = assert!(
+    BATCH_ITEMS_MAX <= SCAN_ITEMS_MAX && CALL_BLOBS_MAX <= CALL_IDS_MAX && CALL_IDS_MAX <= IDS_MAX
+);

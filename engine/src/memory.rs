@@ -142,10 +142,7 @@ impl Storage for MemoryStorage {
 
     fn release(&self, at: Version) {
         let mut state = self.0.borrow_mut();
-        let count = state
-            .registered
-            .get_mut(&at)
-            .unwrap();
+        let count = state.registered.get_mut(&at).unwrap();
         *count -= 1;
         if *count == 0 {
             state.registered.remove(&at);

@@ -19,15 +19,28 @@ async fn main() -> Result<()> {
             accounts.get("ada").await
         })
         .await?;
-    println!("ada has {}", String::from_utf8_lossy(&balance.unwrap_or_default()));
+    println!(
+        "ada has {}",
+        String::from_utf8_lossy(&balance.unwrap_or_default())
+    );
 
     // A snapshot reads one consistent version and never conflicts.
     let snapshot = db.snapshot().await?;
     let accounts = snapshot.open_store("accounts").await?;
-    println!("{} accounts at version {}", accounts.count().await?, snapshot.version());
-    let mut all = accounts.stream(KeyRange::from(..), Direction::Descending).await?;
+    println!(
+        "{} accounts at version {}",
+        accounts.count().await?,
+        snapshot.version()
+    );
+    let mut all = accounts
+        .stream(KeyRange::from(..), Direction::Descending)
+        .await?;
     while let Some(item) = all.next().await? {
-        println!("{} = {}", String::from_utf8_lossy(&item.key), String::from_utf8_lossy(&item.value));
+        println!(
+            "{} = {}",
+            String::from_utf8_lossy(&item.key),
+            String::from_utf8_lossy(&item.value)
+        );
     }
     drop(snapshot);
 

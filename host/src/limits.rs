@@ -162,9 +162,13 @@ pub const LOG_COPY_BYTES_MAX: usize = 256 << 10;
 /// Most log files that are kept open for reading.
 pub const LOG_FILES_OPEN_MAX: usize = 256;
 
-const _: () = assert!(LOG_FILE_BYTES_MIN <= LOG_FILE_BYTES_DEFAULT && LOG_FILE_BYTES_DEFAULT <= LOG_FILE_BYTES_MAX);
+const _: () = assert!(
+    LOG_FILE_BYTES_MIN <= LOG_FILE_BYTES_DEFAULT && LOG_FILE_BYTES_DEFAULT <= LOG_FILE_BYTES_MAX
+);
 // Every offset in a log file fits 32 bits: a file that is nearly full takes one more record at most.
-const _: () = assert!((LOG_FILE_BYTES_MAX as u64) + (LOG_SEGMENT_BYTES_MAX as u64) + (1 << 20) < u32::MAX as u64);
+const _: () = assert!(
+    (LOG_FILE_BYTES_MAX as u64) + (LOG_SEGMENT_BYTES_MAX as u64) + (1 << 20) < u32::MAX as u64
+);
 
 /// A checkpoint is due after this many bytes of log, unless the options say otherwise, or after as many as the last
 /// checkpoint file has: writing checkpoints never costs more than the log itself.

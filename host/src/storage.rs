@@ -8,14 +8,14 @@
 //!
 //! Data flows from here to the right only: cache and commit, then registry and blobs.
 
-mod collection;
 mod checkpoint;
+mod collection;
 mod compaction;
 mod embedded;
-mod open;
-mod relocation;
 #[cfg(test)]
 mod embedded_tests;
+mod open;
+mod relocation;
 #[cfg(test)]
 mod tests;
 
@@ -30,15 +30,15 @@ use sop_engine::types::{
 };
 
 use self::collection::Collection;
+pub use self::compaction::{CompactProgress, Compacted};
+pub use self::embedded::{CheckpointOptions, DiskStatistics};
+pub use self::open::{OpenError, OpenOptions};
 use crate::blob::BlobStore;
 use crate::blob::memory::MemoryBlobs;
 use crate::cache::Cache;
 pub use crate::commit::{Change, ChangeKind, CommitOptions, Pause, Spilled};
 use crate::commit::{Committer, Parts, Pending, Spills, Work};
 use crate::limits;
-pub use self::compaction::{CompactProgress, Compacted};
-pub use self::embedded::{CheckpointOptions, DiskStatistics};
-pub use self::open::{OpenError, OpenOptions};
 use crate::registry::Registry;
 pub use crate::registry::memory::HistoryOptions;
 use crate::registry::memory::MemoryRegistry;

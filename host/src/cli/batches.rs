@@ -19,7 +19,9 @@ const SORTED_ITEMS_MAX: usize = 50_000;
 /// Bytes of keys and values after which a batch ends in any case.
 const BATCH_BYTES_MAX: usize = 16 << 20;
 const _: () = assert!(SORTED_ITEMS_MAX <= sop_engine::limits::WRITES_MAX);
-const _: () = assert!(BATCH_BYTES_MAX + sop_engine::limits::VALUE_BYTES_MAX <= sop_engine::limits::WRITE_BYTES_MAX);
+const _: () = assert!(
+    BATCH_BYTES_MAX + sop_engine::limits::VALUE_BYTES_MAX <= sop_engine::limits::WRITE_BYTES_MAX
+);
 
 /// The items of one transaction.
 #[derive(Debug, Default)]
@@ -77,7 +79,11 @@ impl<R: BufRead> Batches<R> {
         let mut bytes = 0;
         let lines_before = self.lines.number();
         while batch.items.len() < self.items_max() && bytes < BATCH_BYTES_MAX {
-            let Some(line) = self.lines.next().map_err(|error| Failure::file(Path::new(&self.source), &error))? else {
+            let Some(line) = self
+                .lines
+                .next()
+                .map_err(|error| Failure::file(Path::new(&self.source), &error))?
+            else {
                 break;
             };
             match parse(line) {
@@ -134,17 +140,28 @@ impl<R: BufRead> Batches<R> {
 fn parse(line: Line) -> Result<Option<Item>, String> {
     use sop_engine::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
     let line = match line {
-        Line::TooLong => return Err(format!("longer than {} bytes", super::lines::LINE_BYTES_MAX)),
+        Line::TooLong => {
+            return Err(format!(
+                "longer than {} bytes",
+                super::lines::LINE_BYTES_MAX
+            ));
+        }
         Line::Whole(line) if line.trim_ascii().is_empty() => return Ok(None),
         Line::Whole(line) => line,
     };
     let item: ItemLine = serde_json::from_slice(&line).map_err(|error| reason(&error))?;
     let (key, value) = (item.key.0, item.value.0);
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
-        return Err(format!("a key of {} bytes: keys have 1 to {KEY_BYTES_MAX} bytes", key.len()));
+        return Err(format!(
+            "a key of {} bytes: keys have 1 to {KEY_BYTES_MAX} bytes",
+            key.len()
+        ));
     }
     if value.len() > VALUE_BYTES_MAX {
-        return Err(format!("a value of {} bytes: values have at most {VALUE_BYTES_MAX} bytes", value.len()));
+        return Err(format!(
+            "a value of {} bytes: values have at most {VALUE_BYTES_MAX} bytes",
+            value.len()
+        ));
     }
     Ok(Some(Item { key, value }))
 }
@@ -165,30 +182,54 @@ mod tests {
     use super::*;
 
     fn batches(text: &str, items_max: Option<usize>, skip: bool) -> Batches<&[u8]> {
-        Batches::new(Lines::new(text.as_bytes(), 1 << 20), Path::new("items"), items_max, move |_| skip)
+        Batches::new(
+            Lines::new(text.as_bytes(), 1 << 20),
+            Path::new("items"),
+            items_max,
+            move |_| skip,
+        )
     }
 
     fn lines(keys: impl IntoIterator<Item = usize>) -> String {
-        keys.into_iter().map(|key| format!("{{\"key\":\"{key:08}\",\"value\":\"v\"}}\n")).collect()
+        keys.into_iter()
+            .map(|key| format!("{{\"key\":\"{key:08}\",\"value\":\"v\"}}\n"))
+            .collect()
     }
 
     fn sizes(mut batches: Batches<&[u8]>) -> Vec<usize> {
-        std::iter::from_fn(|| batches.next().unwrap()).map(|batch| batch.items.len()).collect()
+        std::iter::from_fn(|| batches.next().unwrap())
+            .map(|batch| batch.items.len())
+            .collect()
     }
 
     #[test]
     fn batches_grow_while_keys_grow() {
-        assert_eq!(sizes(batches(&lines(0..15_000), None, false)), [2_000, 4_000, 8_000, 1_000]);
+        assert_eq!(
+            sizes(batches(&lines(0..15_000), None, false)),
+            [2_000, 4_000, 8_000, 1_000]
+        );
         let shuffled = lines((0..5_000).map(|key| key * 7_919 % 5_000));
-        assert_eq!(sizes(batches(&shuffled, None, false)), [2_000, 2_000, 1_000]);
+        assert_eq!(
+            sizes(batches(&shuffled, None, false)),
+            [2_000, 2_000, 1_000]
+        );
         assert_eq!(sizes(batches(&lines(0..5), Some(2), false)), [2, 2, 1]);
     }
 
     #[test]
     fn an_equal_key_is_out_of_order() {
-        let batch = batches(&lines([1, 2, 2]), None, false).next().unwrap().unwrap();
+        let batch = batches(&lines([1, 2, 2]), None, false)
+            .next()
+            .unwrap()
+            .unwrap();
         assert!(!batch.is_sorted);
-        assert!(batches(&lines([1, 2, 3]), None, false).next().unwrap().unwrap().is_sorted);
+        assert!(
+            batches(&lines([1, 2, 3]), None, false)
+                .next()
+                .unwrap()
+                .unwrap()
+                .is_sorted
+        );
     }
 
     #[test]
@@ -197,7 +238,11 @@ mod tests {
         let mut batches = batches(&text, Some(2), false);
         assert_eq!(batches.next().unwrap().unwrap().line_last, 2);
         let failure = batches.next().unwrap_err();
-        assert!(failure.message.starts_with("items: line 3: "), "{}", failure.message);
+        assert!(
+            failure.message.starts_with("items: line 3: "),
+            "{}",
+            failure.message
+        );
         assert_eq!(failure.kind, "invalid");
     }
 
@@ -206,7 +251,10 @@ mod tests {
         let text = String::from("nonsense\n\n") + &lines([1]) + "{\"key\":\"\",\"value\":\"\"}\n";
         let mut batches = batches(&text, None, true);
         let batch = batches.next().unwrap().unwrap();
-        assert_eq!((batch.items.len(), batch.line_last, batch.skipped), (1, 4, 2));
+        assert_eq!(
+            (batch.items.len(), batch.line_last, batch.skipped),
+            (1, 4, 2)
+        );
         assert!(batches.next().unwrap().is_none());
     }
 
@@ -220,6 +268,9 @@ mod tests {
     fn messages_name_the_column_and_no_inner_line() {
         let error = serde_json::from_str::<ItemLine>("{\"key\":1}").unwrap_err();
         let text = reason(&error);
-        assert!(text.contains("column 8") && !text.contains("line"), "{text}");
+        assert!(
+            text.contains("column 8") && !text.contains("line"),
+            "{text}"
+        );
     }
 }

@@ -11,7 +11,9 @@ use super::{Global, quantity};
 ///
 /// Closing a database does so too. This command is for one that was not closed cleanly.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop checkpoint\n  sop checkpoint --json        {\"disk_bytes_before\":…,\"disk_bytes_after\":…}")]
+#[command(
+    after_help = "Examples:\n  sop checkpoint\n  sop checkpoint --json        {\"disk_bytes_before\":…,\"disk_bytes_after\":…}"
+)]
 pub(crate) struct Arguments {}
 
 impl Arguments {
@@ -24,9 +26,14 @@ impl Arguments {
         drop(progress);
         close(database, answer).await?;
         let after = Disk::of(&global.database);
-        let json = serde_json::json!({"disk_bytes_before": before.bytes, "disk_bytes_after": after.bytes});
+        let json =
+            serde_json::json!({"disk_bytes_before": before.bytes, "disk_bytes_after": after.bytes});
         console.answer(&json, || {
-            format!("checkpoint written; on disk: {} before, {} now", quantity::bytes(before.bytes), quantity::bytes(after.bytes))
+            format!(
+                "checkpoint written; on disk: {} before, {} now",
+                quantity::bytes(before.bytes),
+                quantity::bytes(after.bytes)
+            )
         })?;
         Ok(Exit::Success)
     }

@@ -11,7 +11,9 @@ use super::{Global, quantity};
 ///
 /// Safe to kill at any moment.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop compact\n  sop compact --json        {\"disk_bytes_before\":…,\"disk_bytes_after\":…}")]
+#[command(
+    after_help = "Examples:\n  sop compact\n  sop compact --json        {\"disk_bytes_before\":…,\"disk_bytes_after\":…}"
+)]
 pub(crate) struct Arguments {}
 
 impl Arguments {
@@ -21,9 +23,14 @@ impl Arguments {
         let answer = self.compact(&database, console).await;
         close(database, answer).await?;
         let after = Disk::of(&global.database);
-        let json = serde_json::json!({"disk_bytes_before": before.bytes, "disk_bytes_after": after.bytes});
+        let json =
+            serde_json::json!({"disk_bytes_before": before.bytes, "disk_bytes_after": after.bytes});
         console.answer(&json, || {
-            format!("compacted; on disk: {} before, {} now", quantity::bytes(before.bytes), quantity::bytes(after.bytes))
+            format!(
+                "compacted; on disk: {} before, {} now",
+                quantity::bytes(before.bytes),
+                quantity::bytes(after.bytes)
+            )
         })?;
         Ok(Exit::Success)
     }

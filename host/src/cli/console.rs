@@ -57,13 +57,18 @@ impl Console {
 
     /// Writes one line of JSON.
     pub(crate) fn json(&mut self, value: &impl serde::Serialize) -> Outcome {
-        serde_json::to_writer(&mut self.stdout, value).map_err(|error| Failure::from(std::io::Error::from(error)))?;
+        serde_json::to_writer(&mut self.stdout, value)
+            .map_err(|error| Failure::from(std::io::Error::from(error)))?;
         self.stdout.write_all(b"\n")?;
         Ok(())
     }
 
     /// Writes an answer: JSON if that is wanted, else this text unless `--quiet`.
-    pub(crate) fn answer(&mut self, json: &impl serde::Serialize, text: impl FnOnce() -> String) -> Outcome {
+    pub(crate) fn answer(
+        &mut self,
+        json: &impl serde::Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Outcome {
         match (self.json, self.quiet) {
             (true, _) => self.json(json),
             (false, true) => Ok(()),
@@ -96,7 +101,8 @@ impl Console {
             return;
         }
         if self.json {
-            let error = serde_json::json!({"error": {"kind": failure.kind, "message": failure.message}});
+            let error =
+                serde_json::json!({"error": {"kind": failure.kind, "message": failure.message}});
             // The sentence on stderr follows in any case.
             let _ = self.json(&error);
         }

@@ -11,7 +11,9 @@ use super::open::{Purpose, advise, close, open};
 ///
 /// Reads a counter, not the items. `sop scan --count` counts those of a range.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop count fruit\n  sop count --json fruit        {\"count\":3}")]
+#[command(
+    after_help = "Examples:\n  sop count fruit\n  sop count --json fruit        {\"count\":3}"
+)]
 pub(crate) struct Arguments {
     /// The store
     store: String,
@@ -34,7 +36,10 @@ impl Arguments {
 
     async fn count(&self, database: &sop_host::Database) -> Outcome<u64> {
         let transaction = snapshot(database, self.at).await?;
-        let store = transaction.open_store(&self.store).await.map_err(|error| advise(error, &self.store))?;
+        let store = transaction
+            .open_store(&self.store)
+            .await
+            .map_err(|error| advise(error, &self.store))?;
         let count = store.count().await?;
         transaction.rollback().await?;
         Ok(count)

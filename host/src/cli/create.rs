@@ -10,7 +10,9 @@ use super::open::{Purpose, close, open};
 ///
 /// Exit code 3 if there is a store of that name; --if-missing leaves it as it is.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop create fruit\n  sop create --if-missing fruit\n  sop --database dir:/srv/data create fruit")]
+#[command(
+    after_help = "Examples:\n  sop create fruit\n  sop create --if-missing fruit\n  sop --database dir:/srv/data create fruit"
+)]
 pub(crate) struct Arguments {
     /// Its name: 1 to 255 bytes
     store: String,
@@ -31,7 +33,9 @@ impl Arguments {
         };
         let answer = database.transact(body).await.map_err(Into::into);
         close(database, answer).await?;
-        console.answer(&serde_json::json!({"store": self.store}), || format!("store `{}`", self.store))?;
+        console.answer(&serde_json::json!({"store": self.store}), || {
+            format!("store `{}`", self.store)
+        })?;
         Ok(Exit::Success)
     }
 }

@@ -9,7 +9,10 @@ use std::fmt::Write as _;
 pub(crate) fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        chunk.valid().chars().for_each(|character| encode_character(character, &mut text));
+        chunk
+            .valid()
+            .chars()
+            .for_each(|character| encode_character(character, &mut text));
         for byte in chunk.invalid() {
             // Writing to a String cannot fail.
             let _ = write!(text, "\\x{byte:02x}");
@@ -50,15 +53,34 @@ fn decode_escape(rest: &mut std::str::Chars<'_>, bytes: &mut Vec<u8>) -> Result<
         Some(same @ ('\\' | '"' | '\'' | ' ')) => push(same, bytes),
         Some('x') => {
             let digits: String = rest.by_ref().take(2).collect();
-            let byte = (digits.len() == 2).then(|| u8::from_str_radix(&digits, 16).ok()).flatten();
-            bytes.push(byte.ok_or_else(|| format!("`\\x{digits}` is not an escape: write \\x and two hex digits"))?);
+            let byte = (digits.len() == 2)
+                .then(|| u8::from_str_radix(&digits, 16).ok())
+                .flatten();
+            bytes.push(byte.ok_or_else(|| {
+                format!("`\\x{digits}` is not an escape: write \\x and two hex digits")
+            })?);
         }
         Some('u') => {
-            let digits: String = rest.by_ref().skip(1).take_while(|&character| character != '}').collect();
-            let character = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
-            push(character.ok_or_else(|| format!("`\\u{{{digits}}}` is not a character: write \\u{{hex digits}}"))?, bytes);
+            let digits: String = rest
+                .by_ref()
+                .skip(1)
+                .take_while(|&character| character != '}')
+                .collect();
+            let character = u32::from_str_radix(&digits, 16)
+                .ok()
+                .and_then(char::from_u32);
+            push(
+                character.ok_or_else(|| {
+                    format!("`\\u{{{digits}}}` is not a character: write \\u{{hex digits}}")
+                })?,
+                bytes,
+            );
         }
-        Some(other) => return Err(format!("unknown escape `\\{other}`: write \\\\ for a backslash")),
+        Some(other) => {
+            return Err(format!(
+                "unknown escape `\\{other}`: write \\\\ for a backslash"
+            ));
+        }
         None => return Err("a backslash at the end: write \\\\ for a backslash".to_owned()),
     }
     Ok(())
@@ -78,14 +100,23 @@ mod tests {
     #[test]
     fn what_a_terminal_would_not_show_is_escaped() {
         assert_eq!(encode("grün 🐜 \"x\"".as_bytes()), "grün 🐜 \"x\"");
-        assert_eq!(encode(b"a\nb\t\\\0\x1b[31m\xff"), r"a\nb\t\\\0\u{1b}[31m\xff");
+        assert_eq!(
+            encode(b"a\nb\t\\\0\x1b[31m\xff"),
+            r"a\nb\t\\\0\u{1b}[31m\xff"
+        );
         // A right-to-left override would let one key look like another.
         assert_eq!(encode("a\u{202e}b".as_bytes()), r"a\u{202e}b");
     }
 
     #[test]
     fn bad_escapes_are_named() {
-        for (text, part) in [("\\q", "\\q"), ("a\\", "end"), ("\\x1", "\\x1"), ("\\xzz", "\\xzz"), ("\\u{d800}", "d800")] {
+        for (text, part) in [
+            ("\\q", "\\q"),
+            ("a\\", "end"),
+            ("\\x1", "\\x1"),
+            ("\\xzz", "\\xzz"),
+            ("\\u{d800}", "d800"),
+        ] {
             assert!(decode(text).unwrap_err().contains(part), "{text}");
         }
     }

@@ -33,16 +33,37 @@ pub(crate) enum Exit {
 /// Every exit code with its meaning, as `sop --help` prints it.
 const TABLE: [(Exit, &str); 11] = [
     (Exit::Success, "done"),
-    (Exit::Failure, "failed for any other reason, which stderr names"),
+    (
+        Exit::Failure,
+        "failed for any other reason, which stderr names",
+    ),
     (Exit::Usage, "the command line or the input makes no sense"),
-    (Exit::Presence, "no such store or key; or there already is one"),
-    (Exit::Conflict, "conflict with another transaction: run it again; or the snapshot expired"),
-    (Exit::Unavailable, "the storage did not answer, or the outcome of a commit is unknown"),
+    (
+        Exit::Presence,
+        "no such store or key; or there already is one",
+    ),
+    (
+        Exit::Conflict,
+        "conflict with another transaction: run it again; or the snapshot expired",
+    ),
+    (
+        Exit::Unavailable,
+        "the storage did not answer, or the outcome of a commit is unknown",
+    ),
     (Exit::Corrupt, "stored bytes are damaged"),
     (Exit::Refused, "not granted, read-only, or over a limit"),
-    (Exit::Closed, "cannot open the database: missing, foreign, locked, fenced or of a newer format"),
-    (Exit::Plugin, "the plugin is not valid, trapped or answered that it failed"),
-    (Exit::Interrupted, "interrupted; open transactions were rolled back"),
+    (
+        Exit::Closed,
+        "cannot open the database: missing, foreign, locked, fenced or of a newer format",
+    ),
+    (
+        Exit::Plugin,
+        "the plugin is not valid, trapped or answered that it failed",
+    ),
+    (
+        Exit::Interrupted,
+        "interrupted; open transactions were rolled back",
+    ),
 ];
 
 impl Exit {
@@ -55,7 +76,9 @@ impl Exit {
             "unavailable" | "unknown-outcome" => Self::Unavailable,
             "corrupt" => Self::Corrupt,
             "denied" | "limit" | "read-only" => Self::Refused,
-            "missing-database" | "foreign-database" | "locked" | "newer-format" | "fenced" => Self::Closed,
+            "missing-database" | "foreign-database" | "locked" | "newer-format" | "fenced" => {
+                Self::Closed
+            }
             "plugin-invalid" | "plugin-import" | "plugin-trap" | "plugin-failed" => Self::Plugin,
             "interrupted" => Self::Interrupted,
             _ => Self::Failure,

@@ -23,8 +23,10 @@ const PROGRESS_ITEMS: u64 = 1_000;
 /// Each line is {"key":…,"value":…}, in order of the keys; text is a string, other bytes are {"base64":"…"}. All of it is
 /// one snapshot, however long it takes. A file appears under its name when it is complete, not before.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop export fruit > fruit.jsonl\n  sop export fruit fruit.jsonl\n  \
-    sop export fruit | zstd > fruit.jsonl.zst")]
+#[command(
+    after_help = "Examples:\n  sop export fruit > fruit.jsonl\n  sop export fruit fruit.jsonl\n  \
+    sop export fruit | zstd > fruit.jsonl.zst"
+)]
 pub(crate) struct Arguments {
     /// The store
     store: String,
@@ -47,7 +49,10 @@ impl Arguments {
         let database = open(global, Purpose::Read).await?;
         let path = self.file.as_deref().filter(|path| *path != Path::new("-"));
         let answer = match path {
-            None => self.export(&database, console, |console, line| console.raw(line)).await,
+            None => {
+                self.export(&database, console, |console, line| console.raw(line))
+                    .await
+            }
             Some(path) => self.export_file(&database, console, path).await,
         };
         let exported = close(database, answer).await?;
@@ -55,13 +60,22 @@ impl Arguments {
             let json = serde_json::json!({"exported": exported.items, "version": exported.version});
             console.answer(&json, || {
                 let rate = quantity::rate(exported.items, start.elapsed());
-                format!("exported {} items at version {}, {rate} items/s", quantity::count(exported.items), exported.version)
+                format!(
+                    "exported {} items at version {}, {rate} items/s",
+                    quantity::count(exported.items),
+                    exported.version
+                )
             })?;
         }
         Ok(Exit::Success)
     }
 
-    async fn export_file(&self, database: &Database, console: &mut Console, path: &Path) -> Outcome<Exported> {
+    async fn export_file(
+        &self,
+        database: &Database,
+        console: &mut Console,
+        path: &Path,
+    ) -> Outcome<Exported> {
         let fail = |error: std::io::Error| Failure::file(path, &error);
         // A pipe or a device is written as it is; only a file can be left half-done.
         let is_special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
@@ -73,10 +87,18 @@ impl Arguments {
                 PathBuf::from(name)
             }
         };
-        let mut file = BufWriter::new(File::create(&partial).map_err(|error| Failure::file(&partial, &error))?);
-        let answer = self.export(database, console, |_, line| file.write_all(line).map_err(fail)).await;
+        let mut file = BufWriter::new(
+            File::create(&partial).map_err(|error| Failure::file(&partial, &error))?,
+        );
+        let answer = self
+            .export(database, console, |_, line| {
+                file.write_all(line).map_err(fail)
+            })
+            .await;
         let answer = answer.and_then(|exported| {
-            let file = file.into_inner().map_err(|error| fail(error.into_error()))?;
+            let file = file
+                .into_inner()
+                .map_err(|error| fail(error.into_error()))?;
             if !is_special {
                 file.sync_all().map_err(fail)?;
                 std::fs::rename(&partial, path).map_err(fail)?;
@@ -98,7 +120,10 @@ impl Arguments {
     ) -> Outcome<Exported> {
         let transaction = snapshot(database, self.at).await?;
         let version = transaction.version();
-        let store = transaction.open_store(&self.store).await.map_err(|error| advise(error, &self.store))?;
+        let store = transaction
+            .open_store(&self.store)
+            .await
+            .map_err(|error| advise(error, &self.store))?;
         let total = store.count().await?;
         // A terminal shows the lines themselves.
         let progress = (self.file.is_some() || !console.is_terminal()).then(|| console.progress());
@@ -107,9 +132,13 @@ impl Arguments {
         let mut line = Vec::new();
         while let Some(item) = stream.next().await? {
             line.clear();
-            let item = ItemLineRef { key: BytesRef(&item.key), value: Some(BytesRef(&item.value)) };
-            serde_json::to_writer(&mut line, &item)
-                .map_err(|error| Failure::new("internal", format!("an item has no JSON form: {error}")))?;
+            let item = ItemLineRef {
+                key: BytesRef(&item.key),
+                value: Some(BytesRef(&item.value)),
+            };
+            serde_json::to_writer(&mut line, &item).map_err(|error| {
+                Failure::new("internal", format!("an item has no JSON form: {error}"))
+            })?;
             line.push(b'\n');
             write(console, &line)?;
             items += 1;

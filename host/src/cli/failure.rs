@@ -22,7 +22,10 @@ const BROKEN_PIPE: &str = "broken-pipe";
 impl Failure {
     /// A failure of this kind.
     pub(crate) fn new(kind: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self {
+            kind,
+            message: message.into(),
+        }
     }
 
     /// The command line or its input makes no sense.
@@ -42,12 +45,18 @@ impl Failure {
 
     /// The same failure, with a sentence before it.
     pub(crate) fn after(self, text: &str) -> Self {
-        Self { kind: self.kind, message: format!("{text}: {}", self.message) }
+        Self {
+            kind: self.kind,
+            message: format!("{text}: {}", self.message),
+        }
     }
 
     /// The same failure, with advice behind it.
     pub(crate) fn advise(self, text: &str) -> Self {
-        Self { kind: self.kind, message: format!("{}; {text}", self.message) }
+        Self {
+            kind: self.kind,
+            message: format!("{}; {text}", self.message),
+        }
     }
 
     /// Whether nobody reads our output any more: the end of the command, and nothing to report.
@@ -57,13 +66,20 @@ impl Failure {
 
     /// The exit code it leads to.
     pub(crate) fn exit(&self) -> Exit {
-        if self.is_broken_pipe() { Exit::Success } else { Exit::of_kind(self.kind) }
+        if self.is_broken_pipe() {
+            Exit::Success
+        } else {
+            Exit::of_kind(self.kind)
+        }
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { kind: error.kind(), message: error.to_string() }
+        Self {
+            kind: error.kind(),
+            message: error.to_string(),
+        }
     }
 }
 
@@ -93,7 +109,10 @@ mod tests {
     #[test]
     fn errors_of_the_library_keep_their_kind() {
         let failure = Failure::from(Error::NotFound("store `x`".to_owned())).advise("create it");
-        assert_eq!((failure.kind, failure.exit()), ("not-found", Exit::Presence));
+        assert_eq!(
+            (failure.kind, failure.exit()),
+            ("not-found", Exit::Presence)
+        );
         assert_eq!(failure.message, "not found: store `x`; create it");
     }
 }

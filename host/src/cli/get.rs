@@ -21,8 +21,10 @@ const KEYS_MAX: usize = 4_096;
 /// byte can act on it. Several keys: one line each, key and value with escapes, a tab between them. A key that is not
 /// there makes the exit code 3.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop get fruit apple\n  sop get fruit apple pear\n  sop get images logo > logo.png\n  \
-    sop get --hex raw 00ff\n  sop get --json fruit apple        {\"value\":\"red\"}")]
+#[command(
+    after_help = "Examples:\n  sop get fruit apple\n  sop get fruit apple pear\n  sop get images logo > logo.png\n  \
+    sop get --hex raw 00ff\n  sop get --json fruit apple        {\"value\":\"red\"}"
+)]
 pub(crate) struct Arguments {
     /// The store
     store: String,
@@ -46,7 +48,11 @@ pub(crate) async fn snapshot(database: &Database, at: Option<Version>) -> Outcom
 
 impl Arguments {
     pub(crate) async fn run(self, global: &Global, console: &mut Console) -> Outcome<Exit> {
-        let keys: Vec<Vec<u8>> = self.key.iter().map(|key| self.form.parse(key)).collect::<Outcome<_>>()?;
+        let keys: Vec<Vec<u8>> = self
+            .key
+            .iter()
+            .map(|key| self.form.parse(key))
+            .collect::<Outcome<_>>()?;
         let database = open(global, Purpose::Read).await?;
         let values = self.read(&database, &keys).await;
         let values = close(database, values).await?;
@@ -58,7 +64,10 @@ impl Arguments {
 
     async fn read(&self, database: &Database, keys: &[Vec<u8>]) -> Outcome<Vec<Option<Vec<u8>>>> {
         let transaction = snapshot(database, self.at).await?;
-        let store = transaction.open_store(&self.store).await.map_err(|error| advise(error, &self.store))?;
+        let store = transaction
+            .open_store(&self.store)
+            .await
+            .map_err(|error| advise(error, &self.store))?;
         let values = match keys {
             [key] => vec![store.get(key).await?],
             keys => store.get_many(keys).await?,
@@ -69,7 +78,11 @@ impl Arguments {
 
     fn print_one(&self, console: &mut Console, key: &[u8], value: Option<&[u8]>) -> Outcome<Exit> {
         let Some(value) = value else {
-            return Err(Failure::not_found(format!("no key `{}` in store `{}`", escape::encode(key), self.store)));
+            return Err(Failure::not_found(format!(
+                "no key `{}` in store `{}`",
+                escape::encode(key),
+                self.store
+            )));
         };
         if console.is_json() {
             console.json(&serde_json::json!({"value": BytesRef(value)}))?;
@@ -81,7 +94,12 @@ impl Arguments {
         Ok(Exit::Success)
     }
 
-    fn print_many(&self, console: &mut Console, keys: &[Vec<u8>], values: &[Option<Vec<u8>>]) -> Outcome<Exit> {
+    fn print_many(
+        &self,
+        console: &mut Console,
+        keys: &[Vec<u8>],
+        values: &[Option<Vec<u8>>],
+    ) -> Outcome<Exit> {
         let mut exit = Exit::Success;
         for (key, value) in keys.iter().zip(values) {
             if value.is_none() {
@@ -91,9 +109,17 @@ impl Arguments {
                 let value = value.as_deref().map(BytesRef);
                 console.json(&serde_json::json!({"key": Bytes(key.clone()), "value": value}))?;
             } else if let Some(value) = value {
-                console.line(&format!("{}\t{}", self.form.print(key), self.form.print(value)))?;
+                console.line(&format!(
+                    "{}\t{}",
+                    self.form.print(key),
+                    self.form.print(value)
+                ))?;
             } else {
-                console.note(&format!("sop: no key `{}` in store `{}`", escape::encode(key), self.store));
+                console.note(&format!(
+                    "sop: no key `{}` in store `{}`",
+                    escape::encode(key),
+                    self.store
+                ));
             }
         }
         Ok(exit)

@@ -33,8 +33,10 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// A bad line stops the import: the transactions before it stay, nothing of its own is done, and the message names the
 /// line. Running the import again after mending the line is safe.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop import fruit fruit.jsonl\n  sop export fruit | sop -d dir:./copy import fruit -\n  \
-    sop import --skip-bad fruit scraped.jsonl\n  sop import --batch 100 fruit fruit.jsonl")]
+#[command(
+    after_help = "Examples:\n  sop import fruit fruit.jsonl\n  sop export fruit | sop -d dir:./copy import fruit -\n  \
+    sop import --skip-bad fruit scraped.jsonl\n  sop import --batch 100 fruit fruit.jsonl"
+)]
 pub(crate) struct Arguments {
     /// The store
     store: String,
@@ -73,8 +75,13 @@ impl Arguments {
             progress.bytes(length);
         }
         let mut batches = self.read(reader, source, !global.quiet);
-        let mut done = Imported { is_sorted: true, ..Imported::default() };
-        let answer = self.commit_all(&database, &mut batches, &mut done, &progress).await;
+        let mut done = Imported {
+            is_sorted: true,
+            ..Imported::default()
+        };
+        let answer = self
+            .commit_all(&database, &mut batches, &mut done, &progress)
+            .await;
         drop(progress);
         let answer = answer.map_err(|failure| failure.advise(&done.so_far()));
         close(database, answer).await?;
@@ -89,13 +96,20 @@ impl Arguments {
         }
         let path = Path::new(&self.file);
         let file = std::fs::File::open(path).map_err(|error| Failure::file(path, &error))?;
-        let metadata = file.metadata().map_err(|error| Failure::file(path, &error))?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| Failure::file(path, &error))?;
         let length = metadata.is_file().then(|| metadata.len());
         Ok((Box::new(file), length, path.to_owned()))
     }
 
     /// Reads and parses in a thread of its own, a few batches ahead.
-    fn read(&self, reader: Box<dyn Read + Send>, source: PathBuf, tell: bool) -> mpsc::Receiver<Handed> {
+    fn read(
+        &self,
+        reader: Box<dyn Read + Send>,
+        source: PathBuf,
+        tell: bool,
+    ) -> mpsc::Receiver<Handed> {
         let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
         let items_max = self.batch.and_then(|items| usize::try_from(items).ok());
         let skip_bad = self.skip_bad;
@@ -104,12 +118,18 @@ impl Arguments {
             bad += 1;
             if skip_bad && tell && bad <= BAD_LINES_SHOWN {
                 // Nobody can be told that stderr is gone.
-                let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("skipped: {message}\n").as_bytes());
+                let _ = std::io::Write::write_all(
+                    &mut std::io::stderr(),
+                    format!("skipped: {message}\n").as_bytes(),
+                );
             }
             skip_bad
         };
         std::thread::spawn(move || {
-            let lines = Lines::new(BufReader::with_capacity(BUFFER_BYTES, reader), LINE_BYTES_MAX);
+            let lines = Lines::new(
+                BufReader::with_capacity(BUFFER_BYTES, reader),
+                LINE_BYTES_MAX,
+            );
             let mut batches = Batches::new(lines, &source, items_max, skip);
             while let Some(batch) = batches.next().transpose() {
                 let failed = batch.is_err();
@@ -155,7 +175,9 @@ impl Arguments {
             }
             Ok(())
         };
-        let done = database.transact_with(&sop_host::TransactOptions::default(), body).await?;
+        let done = database
+            .transact_with(&sop_host::TransactOptions::default(), body)
+            .await?;
         Ok(u64::from(done.retries))
     }
 }
@@ -172,7 +194,10 @@ impl Imported {
     fn so_far(&self) -> String {
         match self.line_last {
             0 => "nothing was imported".to_owned(),
-            last => format!("lines 1 to {last} are imported ({} items), nothing after them", self.items),
+            last => format!(
+                "lines 1 to {last} are imported ({} items), nothing after them",
+                self.items
+            ),
         }
     }
 
@@ -185,8 +210,16 @@ impl Imported {
             "sorted": self.is_sorted,
         });
         console.answer(&json, || {
-            let order = if self.is_sorted { "sorted" } else { "in no order" };
-            let skipped = if self.skipped == 0 { String::new() } else { format!("; skipped {} bad lines", self.skipped) };
+            let order = if self.is_sorted {
+                "sorted"
+            } else {
+                "in no order"
+            };
+            let skipped = if self.skipped == 0 {
+                String::new()
+            } else {
+                format!("; skipped {} bad lines", self.skipped)
+            };
             let rate = quantity::rate(self.items, start.elapsed());
             format!(
                 "imported {} items ({order}) in {} transactions, {rate} items/s{skipped}",

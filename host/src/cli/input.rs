@@ -24,7 +24,11 @@ pub(crate) struct Form {
     #[arg(long, conflicts_with_all = ["base64", "escaped"], help_heading = "Form of keys and values")]
     hex: bool,
     /// Keys and values are base64, on the command line and in the output
-    #[arg(long, conflicts_with = "escaped", help_heading = "Form of keys and values")]
+    #[arg(
+        long,
+        conflicts_with = "escaped",
+        help_heading = "Form of keys and values"
+    )]
     base64: bool,
     /// Keys and values have escapes: \n \t \0 \\ \xNN \u{N}
     #[arg(long, help_heading = "Form of keys and values")]
@@ -38,11 +42,16 @@ impl Form {
             return Ok(argument.as_bytes().to_vec());
         }
         let bad = |why: String| Failure::usage(format!("`{}`: {why}", argument.display()));
-        let text = argument.to_str().ok_or_else(|| bad("not UTF-8".to_owned()))?;
+        let text = argument
+            .to_str()
+            .ok_or_else(|| bad("not UTF-8".to_owned()))?;
         if self.hex {
-            parse_hex(text).ok_or_else(|| bad("not hexadecimal: write two digits for each byte".to_owned()))
+            parse_hex(text)
+                .ok_or_else(|| bad("not hexadecimal: write two digits for each byte".to_owned()))
         } else if self.base64 {
-            STANDARD.decode(text).map_err(|error| bad(format!("not base64: {error}")))
+            STANDARD
+                .decode(text)
+                .map_err(|error| bad(format!("not base64: {error}")))
         } else {
             escape::decode(text).map_err(bad)
         }
@@ -67,10 +76,15 @@ fn parse_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text
         .chars()
         .filter(|character| !character.is_ascii_whitespace())
-        .map(|character| character.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .map(|character| {
+            character
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        })
         .collect::<Option<_>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();
-    rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+    rest.is_empty()
+        .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
 /// A value: in the form of the others, from a file as `@PATH`, from stdin as `-`.
@@ -86,7 +100,11 @@ pub(crate) struct ValueArgument {
 impl ValueArgument {
     /// The bytes of the value.
     pub(crate) fn read(&self, form: Form) -> Outcome<Vec<u8>> {
-        if self.literal { form.parse(&self.value) } else { read(&self.value, form) }
+        if self.literal {
+            form.parse(&self.value)
+        } else {
+            read(&self.value, form)
+        }
     }
 }
 
@@ -107,9 +125,18 @@ pub(crate) fn read(argument: &OsStr, form: Form) -> Outcome<Vec<u8>> {
 
 fn read_all(reader: impl Read, path: &Path) -> Outcome<Vec<u8>> {
     let mut bytes = Vec::new();
-    reader.take(VALUE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| Failure::file(path, &error))?;
+    reader
+        .take(VALUE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::file(path, &error))?;
     if bytes.len() as u64 > VALUE_BYTES_MAX {
-        return Err(Failure::new("limit", format!("{}: over the limit of {VALUE_BYTES_MAX} value bytes", path.display())));
+        return Err(Failure::new(
+            "limit",
+            format!(
+                "{}: over the limit of {VALUE_BYTES_MAX} value bytes",
+                path.display()
+            ),
+        ));
     }
     Ok(bytes)
 }
@@ -167,15 +194,31 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop")]
     use super::*;
 
-    const HEX: Form = Form { hex: true, base64: false, escaped: false };
-    const BASE64: Form = Form { hex: false, base64: true, escaped: false };
-    const ESCAPED: Form = Form { hex: false, base64: false, escaped: true };
+    const HEX: Form = Form {
+        hex: true,
+        base64: false,
+        escaped: false,
+    };
+    const BASE64: Form = Form {
+        hex: false,
+        base64: true,
+        escaped: false,
+    };
+    const ESCAPED: Form = Form {
+        hex: false,
+        base64: false,
+        escaped: true,
+    };
 
     #[test]
     fn every_form_reads_what_it_prints() {
         let bytes = b"k\xff\0\n";
         for form in [HEX, BASE64, ESCAPED] {
-            assert_eq!(form.parse(OsStr::new(&form.print(bytes))).unwrap(), bytes, "{form:?}");
+            assert_eq!(
+                form.parse(OsStr::new(&form.print(bytes))).unwrap(),
+                bytes,
+                "{form:?}"
+            );
         }
         let plain = OsStr::from_bytes(b"k\xff\\n");
         assert_eq!(Form::default().parse(plain).unwrap(), b"k\xff\\n");
@@ -198,17 +241,33 @@ mod tests {
         let mut argument = OsString::from("@");
         argument.push(file.path());
         assert_eq!(read(&argument, HEX).unwrap(), b"\xff\n");
-        let literal = ValueArgument { value: argument.clone(), literal: true };
+        let literal = ValueArgument {
+            value: argument.clone(),
+            literal: true,
+        };
         assert_eq!(literal.read(Form::default()).unwrap(), argument.as_bytes());
-        assert!(read(OsStr::new("@/no/such/file"), HEX).unwrap_err().message.contains("/no/such/file"));
+        assert!(
+            read(OsStr::new("@/no/such/file"), HEX)
+                .unwrap_err()
+                .message
+                .contains("/no/such/file")
+        );
     }
 
     #[test]
     fn ranges_have_the_ends_that_were_asked_for() {
-        let arguments = RangeArguments { from: Some("a".into()), to: Some("b".into()), ..RangeArguments::default() };
+        let arguments = RangeArguments {
+            from: Some("a".into()),
+            to: Some("b".into()),
+            ..RangeArguments::default()
+        };
         let range = arguments.range(Form::default()).unwrap();
         assert_eq!(range, KeyRange::from("a".."b"));
-        let turned = RangeArguments { from_exclusive: true, to_inclusive: true, ..arguments };
+        let turned = RangeArguments {
+            from_exclusive: true,
+            to_inclusive: true,
+            ..arguments
+        };
         let range = turned.range(Form::default()).unwrap();
         assert_eq!(range.lower, Bound::Excluded(b"a".to_vec()));
         assert_eq!(range.upper, Bound::Included(b"b".to_vec()));

@@ -10,7 +10,9 @@ use super::put::{ItemArguments, Write};
 ///
 /// Exit code 3 if the key is there already; nothing is changed then.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop insert users ada '{\"born\":1815}'\n  sop insert --create users ada @ada.json")]
+#[command(
+    after_help = "Examples:\n  sop insert users ada '{\"born\":1815}'\n  sop insert --create users ada @ada.json"
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     item: ItemArguments,
@@ -21,6 +23,8 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) async fn run(self, global: &Global, console: &mut Console) -> Outcome<Exit> {
-        self.item.write(Write::Insert, self.create, global, console).await
+        self.item
+            .write(Write::Insert, self.create, global, console)
+            .await
     }
 }

@@ -88,7 +88,10 @@ impl<'de> Visitor<'de> for BytesVisitor {
         if let Some(name) = map.next_key::<String>()? {
             return Err(de::Error::unknown_field(&name, &[BASE64]));
         }
-        STANDARD.decode(text).map(Bytes).map_err(|error| de::Error::custom(format_args!("not base64: {error}")))
+        STANDARD
+            .decode(text)
+            .map(Bytes)
+            .map_err(|error| de::Error::custom(format_args!("not base64: {error}")))
     }
 }
 
@@ -101,17 +104,30 @@ mod tests {
     fn text_is_a_string_and_other_bytes_are_base64() {
         let text = serde_json::to_string(&Bytes("a\0\"ü".as_bytes().to_vec())).unwrap();
         assert_eq!(text, "\"a\\u0000\\\"ü\"");
-        assert_eq!(serde_json::to_string(&Bytes(vec![0xff, 0])).unwrap(), r#"{"base64":"/wA="}"#);
+        assert_eq!(
+            serde_json::to_string(&Bytes(vec![0xff, 0])).unwrap(),
+            r#"{"base64":"/wA="}"#
+        );
     }
 
     #[test]
     fn both_forms_come_back() {
-        for bytes in [Vec::new(), b"text".to_vec(), vec![0xff, 0, 1], "\u{1F41C}".as_bytes().to_vec()] {
+        for bytes in [
+            Vec::new(),
+            b"text".to_vec(),
+            vec![0xff, 0, 1],
+            "\u{1F41C}".as_bytes().to_vec(),
+        ] {
             let text = serde_json::to_string(&Bytes(bytes.clone())).unwrap();
             assert_eq!(serde_json::from_str::<Bytes>(&text).unwrap().0, bytes);
         }
         // Text may also come as base64.
-        assert_eq!(serde_json::from_str::<Bytes>(r#"{"base64":"YQ=="}"#).unwrap().0, b"a");
+        assert_eq!(
+            serde_json::from_str::<Bytes>(r#"{"base64":"YQ=="}"#)
+                .unwrap()
+                .0,
+            b"a"
+        );
     }
 
     #[test]
@@ -135,7 +151,12 @@ mod tests {
     fn an_item_line_has_exactly_key_and_value() {
         let item: ItemLine = serde_json::from_str(r#"{"value":"v","key":"k"}"#).unwrap();
         assert_eq!((item.key.0, item.value.0), (b"k".to_vec(), b"v".to_vec()));
-        for bad in [r#"{"key":"k"}"#, r#"{"key":"k","value":"v","x":1}"#, r#"["k","v"]x"#, ""] {
+        for bad in [
+            r#"{"key":"k"}"#,
+            r#"{"key":"k","value":"v","x":1}"#,
+            r#"["k","v"]x"#,
+            "",
+        ] {
             assert!(serde_json::from_str::<ItemLine>(bad).is_err(), "{bad}");
         }
     }

@@ -28,7 +28,12 @@ pub(crate) struct Lines<R> {
 impl<R: BufRead> Lines<R> {
     /// The lines of this reader.
     pub(crate) fn new(reader: R, line_bytes_max: usize) -> Self {
-        Self { reader, line_bytes_max, number: 0, bytes: 0 }
+        Self {
+            reader,
+            line_bytes_max,
+            number: 0,
+            bytes: 0,
+        }
     }
 
     /// The number of the last line, from 1.
@@ -74,7 +79,11 @@ impl<R: BufRead> Lines<R> {
             return Ok(None);
         }
         self.number += 1;
-        Ok(Some(if is_too_long { Line::TooLong } else { Line::Whole(line) }))
+        Ok(Some(if is_too_long {
+            Line::TooLong
+        } else {
+            Line::Whole(line)
+        }))
     }
 }
 
@@ -94,7 +103,10 @@ mod tests {
                 Line::TooLong => None,
             });
         }
-        assert_eq!((lines.number(), lines.bytes()), (seen.len() as u64, text.len() as u64));
+        assert_eq!(
+            (lines.number(), lines.bytes()),
+            (seen.len() as u64, text.len() as u64)
+        );
         seen
     }
 
@@ -103,12 +115,18 @@ mod tests {
         let line = |text: &str| Some(text.to_owned());
         assert_eq!(all("", 9), []);
         assert_eq!(all("\n", 9), [line("")]);
-        assert_eq!(all("one\n\nthree", 9), [line("one"), line(""), line("three")]);
+        assert_eq!(
+            all("one\n\nthree", 9),
+            [line("one"), line(""), line("three")]
+        );
     }
 
     #[test]
     fn a_line_over_the_limit_is_skipped_and_the_next_is_read() {
-        assert_eq!(all("12345\n123456\n7\n", 5), [Some("12345".to_owned()), None, Some("7".to_owned())]);
+        assert_eq!(
+            all("12345\n123456\n7\n", 5),
+            [Some("12345".to_owned()), None, Some("7".to_owned())]
+        );
         assert_eq!(all("1234567890", 5), [None]);
     }
 }

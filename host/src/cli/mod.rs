@@ -22,6 +22,7 @@ mod count;
 mod create;
 mod demo;
 mod drop;
+mod engine;
 mod escape;
 mod exit;
 mod export;
@@ -55,10 +56,12 @@ use failure::{Failure, Outcome};
 /// A transactional store for swarms of sandboxed programs
 #[derive(Parser, Debug)]
 #[command(name = "sop", version, after_help = exit::help(), max_term_width = 110)]
-#[command(long_about = "A transactional, ordered object store for swarms of sandboxed programs.\n\n\
+#[command(
+    long_about = "A transactional, ordered object store for swarms of sandboxed programs.\n\n\
     A database holds named stores; a store maps keys to values, ordered bytewise by key. Commands that read leave the \
     database untouched; `put`, `insert`, `create`, `import`, `run` and `shell` create it if there is none.\n\n\
-    Quick start:\n  sop create fruit\n  sop put fruit apple red\n  sop get fruit apple\n  sop scan fruit")]
+    Quick start:\n  sop create fruit\n  sop put fruit apple red\n  sop get fruit apple\n  sop scan fruit"
+)]
 struct Arguments {
     #[command(flatten)]
     global: Global,
@@ -70,7 +73,14 @@ struct Arguments {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Global {
     /// The database: dir:PATH, or memory: for one that is gone when the command ends
-    #[arg(long, short, global = true, env = "SOP_DATABASE", default_value = "dir:./sop-data", value_name = "URL")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "SOP_DATABASE",
+        default_value = "dir:./sop-data",
+        value_name = "URL"
+    )]
     #[arg(help_heading = "Global options")]
     pub(crate) database: String,
     /// Answer in JSON, one value on a line; failures are {"error":{"kind":…,"message":…}}
@@ -100,6 +110,7 @@ enum Command {
     Export(export::Arguments),
     Run(run::Arguments),
     Demo(demo::Arguments),
+    Engine(engine::Arguments),
     Shell(shell::Arguments),
     Stat(stat::Arguments),
     Verify(verify::Arguments),
@@ -124,6 +135,7 @@ impl Command {
             Self::Export(arguments) => arguments.run(global, console).await,
             Self::Run(arguments) => arguments.run(global, console).await,
             Self::Demo(arguments) => arguments.run(global, console).await,
+            Self::Engine(arguments) => arguments.run(global, console).await,
             Self::Shell(arguments) => arguments.run(global, console).await,
             Self::Stat(arguments) => arguments.run(global, console).await,
             Self::Verify(arguments) => arguments.run(global, console).await,
@@ -148,11 +160,12 @@ pub(crate) fn main() -> std::process::ExitCode {
         answer
     });
     let answer = answer.and_then(|exit| console.flush().map(|()| exit));
-    answer.unwrap_or_else(|failure| {
-        console.fail(&failure);
-        failure.exit()
-    })
-    .into()
+    answer
+        .unwrap_or_else(|failure| {
+            console.fail(&failure);
+            failure.exit()
+        })
+        .into()
 }
 
 fn runtime() -> Outcome<tokio::runtime::Runtime> {
@@ -167,7 +180,11 @@ fn refuse(error: &clap::Error) -> Exit {
     let wrong = error.use_stderr();
     if wrong && std::env::args_os().any(|argument| argument == "--json") {
         let rendered = error.render().to_string();
-        let message = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let message = rendered
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ");
         let answer = serde_json::json!({"error": {"kind": "usage", "message": message}});
         // Nobody can be told that stdout is gone.
         let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("{answer}\n").as_bytes());
@@ -186,7 +203,10 @@ fn log(verbose: u8) {
         _ => "debug,sop=trace,sop_host=trace",
     };
     let filter = EnvFilter::try_from_env("SOP_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 #[cfg(test)]
@@ -208,7 +228,10 @@ mod tests {
             let name = command.get_name();
             let help = command.clone().render_long_help().to_string();
             assert!(help.contains("Examples:"), "{name}");
-            assert!(help.contains(&format!("sop {name}")) || help.contains(&format!(" {name} ")), "{name}");
+            assert!(
+                help.contains(&format!("sop {name}")) || help.contains(&format!(" {name} ")),
+                "{name}"
+            );
         }
     }
 }

@@ -45,7 +45,9 @@ pub(crate) async fn open(global: &Global, purpose: Purpose) -> Outcome<Database>
 pub(crate) async fn close<T>(database: Database, answer: Outcome<T>) -> Outcome<T> {
     let closed = database.close().await;
     let value = answer?;
-    closed.map_err(|error| Failure::from(error).after("the command was carried out, but the database did not close"))?;
+    closed.map_err(|error| {
+        Failure::from(error).after("the command was carried out, but the database did not close")
+    })?;
     Ok(value)
 }
 
@@ -59,7 +61,9 @@ fn parent_exists(path: &Path) -> Outcome {
         return Ok(());
     }
     let (path, parent) = (path.display(), parent.display());
-    let message = format!("cannot create a database at {path}: there is no directory {parent}; make it first");
+    let message = format!(
+        "cannot create a database at {path}: there is no directory {parent}; make it first"
+    );
     Err(Failure::new("missing-database", message))
 }
 
@@ -67,5 +71,11 @@ fn parent_exists(path: &Path) -> Outcome {
 pub(crate) fn advise(error: Error, store: &str) -> Failure {
     let missing = matches!(&error, Error::NotFound(what) if what.contains("store"));
     let failure = Failure::from(error);
-    if missing { failure.advise(&format!("create it with `sop create {store}`, or see `sop stores`")) } else { failure }
+    if missing {
+        failure.advise(&format!(
+            "create it with `sop create {store}`, or see `sop stores`"
+        ))
+    } else {
+        failure
+    }
 }

@@ -7,7 +7,8 @@ use super::quantity;
 /// Redraws per second.
 const REDRAWS_PER_SECOND: u8 = 10;
 /// A bar whose end is known, in bytes.
-const BYTES: &str = "{spinner} {wide_bar} {binary_bytes} of {binary_total_bytes}  {msg}  {eta} left";
+const BYTES: &str =
+    "{spinner} {wide_bar} {binary_bytes} of {binary_total_bytes}  {msg}  {eta} left";
 /// A bar whose end is known, in items.
 const ITEMS: &str = "{spinner} {wide_bar} {human_pos} of {human_len}  {msg}  {eta} left";
 /// Work of unknown length.
@@ -53,7 +54,8 @@ impl Progress {
     /// Shows this many items as done, with their rate.
     pub(crate) fn items(&self, done: u64) {
         let rate = quantity::rate(done, self.bar.elapsed());
-        self.bar.set_message(format!("{} items, {rate}/s", quantity::count(done)));
+        self.bar
+            .set_message(format!("{} items, {rate}/s", quantity::count(done)));
         self.bar.tick();
     }
 }
@@ -84,6 +86,9 @@ mod tests {
     fn a_hidden_bar_counts_all_the_same() {
         let progress = Progress::new(false);
         progress.units(3, 10);
-        assert_eq!((progress.bar.position(), progress.bar.length()), (3, Some(10)));
+        assert_eq!(
+            (progress.bar.position(), progress.bar.length()),
+            (3, Some(10))
+        );
     }
 }

@@ -13,9 +13,11 @@ use super::open::{Purpose, advise, close, open};
 
 /// Add an item, or replace the value of its key
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop put fruit apple red\n  sop put --create fruit apple red\n  \
+#[command(
+    after_help = "Examples:\n  sop put fruit apple red\n  sop put --create fruit apple red\n  \
     sop put images logo @logo.png\n  echo hello | sop put notes today -\n  sop put --hex raw 00ff cafe\n  \
-    sop put --literal notes address @home")]
+    sop put --literal notes address @home"
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     item: ItemArguments,
@@ -50,16 +52,28 @@ pub(crate) enum Write {
 
 impl Arguments {
     pub(crate) async fn run(self, global: &Global, console: &mut Console) -> Outcome<Exit> {
-        self.item.write(Write::Put, self.create, global, console).await
+        self.item
+            .write(Write::Put, self.create, global, console)
+            .await
     }
 }
 
 impl ItemArguments {
     /// Writes the item in a transaction of its own.
-    pub(crate) async fn write(&self, how: Write, create: bool, global: &Global, console: &mut Console) -> Outcome<Exit> {
+    pub(crate) async fn write(
+        &self,
+        how: Write,
+        create: bool,
+        global: &Global,
+        console: &mut Console,
+    ) -> Outcome<Exit> {
         let key = self.form.parse(&self.key)?;
         let value = self.value.read(self.form)?;
-        let purpose = if how == Write::Update { Purpose::Write } else { Purpose::Create };
+        let purpose = if how == Write::Update {
+            Purpose::Write
+        } else {
+            Purpose::Create
+        };
         let database = open(global, purpose).await?;
         let answer = self.transact(how, create, &database, &key, &value).await;
         let done = close(database, answer).await?;
@@ -90,6 +104,9 @@ impl ItemArguments {
                 Write::Update => store.update(key, value).await,
             }
         };
-        database.transact_with(&TransactOptions::default(), body).await.map_err(|error| advise(error, name))
+        database
+            .transact_with(&TransactOptions::default(), body)
+            .await
+            .map_err(|error| advise(error, name))
     }
 }

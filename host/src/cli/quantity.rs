@@ -16,21 +16,32 @@ const BYTE_UNITS: [(&str, u64); 9] = [
 ];
 
 /// Factor of each unit of time, in microseconds.
-const TIME_UNITS: [(&str, u64); 6] =
-    [("us", 1), ("ms", 1_000), ("", 1_000_000), ("s", 1_000_000), ("min", 60_000_000), ("h", 3_600_000_000)];
+const TIME_UNITS: [(&str, u64); 6] = [
+    ("us", 1),
+    ("ms", 1_000),
+    ("", 1_000_000),
+    ("s", 1_000_000),
+    ("min", 60_000_000),
+    ("h", 3_600_000_000),
+];
 
 /// A number with one of these units.
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let digits = text.find(|character: char| !character.is_ascii_digit() && character != '_').unwrap_or(text.len());
+    let digits = text
+        .find(|character: char| !character.is_ascii_digit() && character != '_')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.replace('_', "").parse().ok()?;
-    let (_, factor) = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim()))?;
+    let (_, factor) = units
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(unit.trim()))?;
     number.checked_mul(*factor)
 }
 
 /// Bytes: `65536`, `64KiB`, `1GB`.
 pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
-    parse(text, &BYTE_UNITS).ok_or_else(|| "write a whole number of bytes, such as 65536, 64KiB or 1GB".to_owned())
+    parse(text, &BYTE_UNITS)
+        .ok_or_else(|| "write a whole number of bytes, such as 65536, 64KiB or 1GB".to_owned())
 }
 
 /// A duration: `5s`, `250ms`, `2min`; a bare number is seconds.

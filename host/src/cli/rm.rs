@@ -17,8 +17,10 @@ use super::quantity;
 /// All in one transaction. Exit code 3 if keys were named and none of them was there. A range with more items than one
 /// transaction writes is refused: remove it in parts, or drop the store.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop rm fruit apple pear\n  sop rm sessions --prefix 2024-\n  \
-    sop rm numbers --from 10 --to 20\n  sop rm numbers --all")]
+#[command(
+    after_help = "Examples:\n  sop rm fruit apple pear\n  sop rm sessions --prefix 2024-\n  \
+    sop rm numbers --from 10 --to 20\n  sop rm numbers --all"
+)]
 pub(crate) struct Arguments {
     /// The store
     store: String,
@@ -47,18 +49,30 @@ impl Arguments {
         let removed = self.remove(&database, &target).await;
         let removed = close(database, removed).await?;
         if removed == 0 && matches!(target, Target::Keys(_)) {
-            return Err(Failure::not_found(format!("none of these keys is in store `{}`", self.store)));
+            return Err(Failure::not_found(format!(
+                "none of these keys is in store `{}`",
+                self.store
+            )));
         }
-        console.answer(&serde_json::json!({"removed": removed}), || format!("removed {}", quantity::count(removed)))?;
+        console.answer(&serde_json::json!({"removed": removed}), || {
+            format!("removed {}", quantity::count(removed))
+        })?;
         Ok(Exit::Success)
     }
 
     fn target(&self) -> Outcome<Target> {
         if !self.key.is_empty() {
-            return Ok(Target::Keys(self.key.iter().map(|key| self.form.parse(key)).collect::<Outcome<_>>()?));
+            return Ok(Target::Keys(
+                self.key
+                    .iter()
+                    .map(|key| self.form.parse(key))
+                    .collect::<Outcome<_>>()?,
+            ));
         }
         if self.range.is_unbounded() && !self.all {
-            return Err(Failure::usage("name the keys to remove, a range, or --all for every key of the store"));
+            return Err(Failure::usage(
+                "name the keys to remove, a range, or --all for every key of the store",
+            ));
         }
         Ok(Target::Range(self.range.range(self.form)?))
     }
@@ -77,6 +91,9 @@ impl Arguments {
                 }
             }
         };
-        database.transact(body).await.map_err(|error| advise(error, &self.store))
+        database
+            .transact(body)
+            .await
+            .map_err(|error| advise(error, &self.store))
     }
 }

@@ -28,10 +28,12 @@ const PARALLEL_MAX: u32 = 256;
 /// A grant is a store, or all stores that begin alike when it ends with *: to be read as STORE or STORE:ro, also to be
 /// written as STORE:rw, also to be created and dropped as STORE:create. Without any grant no database is opened.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop run indexer.wasm --grant queue:rw --grant 'index/*:create' --input next\n  \
+#[command(
+    after_help = "Examples:\n  sop run indexer.wasm --grant queue:rw --grant 'index/*:create' --input next\n  \
     sop run report.wasm --grant 'index/*' --input @request.json > report.txt\n  \
     sop run indexer.wasm --grant queue:rw --repeat 1000 --parallel 8\n  \
-    sop run --json hello.wasm        {\"response\":…,\"retries\":0,…}")]
+    sop run --json hello.wasm        {\"response\":…,\"retries\":0,…}"
+)]
 pub(crate) struct Arguments {
     /// The component
     plugin: PathBuf,
@@ -78,7 +80,10 @@ impl std::str::FromStr for GrantArgument {
     type Err = sop_host::Error;
 
     fn from_str(text: &str) -> sop_host::Result<Self> {
-        Ok(Self { grant: text.parse()?, writes: text.ends_with(":rw") || text.ends_with(":create") })
+        Ok(Self {
+            grant: text.parse()?,
+            writes: text.ends_with(":rw") || text.ends_with(":create"),
+        })
     }
 }
 
@@ -111,10 +116,23 @@ impl Arguments {
     /// The database that its grants need: one to write, one that is there and stays untouched, or none that is kept.
     fn database(&self, global: &Global) -> (Global, Purpose) {
         if self.grant.is_empty() {
-            return (Global { database: "memory:".to_owned(), ..global.clone() }, Purpose::Create);
+            return (
+                Global {
+                    database: "memory:".to_owned(),
+                    ..global.clone()
+                },
+                Purpose::Create,
+            );
         }
         let writes = self.grant.iter().any(|grant| grant.writes);
-        (global.clone(), if writes { Purpose::Create } else { Purpose::Read })
+        (
+            global.clone(),
+            if writes {
+                Purpose::Create
+            } else {
+                Purpose::Read
+            },
+        )
     }
 
     fn options(&self) -> RunOptions {
@@ -136,7 +154,13 @@ impl Arguments {
         options
     }
 
-    async fn run_once(&self, database: &Database, plugin: &Plugin, input: &[u8], console: &mut Console) -> Outcome<Exit> {
+    async fn run_once(
+        &self,
+        database: &Database,
+        plugin: &Plugin,
+        input: &[u8],
+        console: &mut Console,
+    ) -> Outcome<Exit> {
         let report = plugin.run(database, input, &self.options()).await?;
         if console.is_json() {
             console.json(&json(&report))?;
@@ -149,7 +173,13 @@ impl Arguments {
         Ok(Exit::Success)
     }
 
-    async fn run_often(&self, database: &Database, plugin: &Plugin, input: &[u8], console: &mut Console) -> Outcome<Exit> {
+    async fn run_often(
+        &self,
+        database: &Database,
+        plugin: &Plugin,
+        input: &[u8],
+        console: &mut Console,
+    ) -> Outcome<Exit> {
         let options = Arc::new(self.options());
         let input: Arc<[u8]> = input.into();
         let next = Arc::new(AtomicU64::new(0));
@@ -157,7 +187,12 @@ impl Arguments {
         let progress = console.progress();
         // Each run is a task of its own, so that they share the processors.
         let runs = futures::stream::iter(0..self.repeat).map(|_| {
-            let (database, plugin, options, input) = (database.clone(), plugin.clone(), options.clone(), input.clone());
+            let (database, plugin, options, input) = (
+                database.clone(),
+                plugin.clone(),
+                options.clone(),
+                input.clone(),
+            );
             let next = Arc::clone(&next);
             tokio::spawn(async move {
                 let number = next.fetch_add(1, Ordering::Relaxed);
@@ -167,17 +202,23 @@ impl Arguments {
         let mut runs = runs.buffer_unordered(usize::try_from(self.parallel).unwrap_or(1));
         let mut tally = Tally::default();
         while let Some(run) = runs.next().await {
-            let (number, run) = run.map_err(|error| Failure::new("internal", format!("a run was lost: {error}")))?;
+            let (number, run) =
+                run.map_err(|error| Failure::new("internal", format!("a run was lost: {error}")))?;
             self.print_run(console, &mut tally, number, run)?;
             progress.units(tally.succeeded + tally.failed, self.repeat);
         }
         drop(progress);
         let rate = quantity::rate(self.repeat, start.elapsed());
-        console.note(&format!("{} runs succeeded, {} failed, {} retries, {rate} runs/s", tally.succeeded, tally.failed, tally.retries));
+        console.note(&format!(
+            "{} runs succeeded, {} failed, {} retries, {rate} runs/s",
+            tally.succeeded, tally.failed, tally.retries
+        ));
         match tally.failure {
             None => Ok(Exit::Success),
             Some(failure) if tally.failed == 1 => Err(failure),
-            Some(failure) => Err(failure.after(&format!("{} runs failed, the first of them", tally.failed))),
+            Some(failure) => {
+                Err(failure.after(&format!("{} runs failed, the first of them", tally.failed)))
+            }
         }
     }
 
@@ -224,7 +265,9 @@ fn json(report: &RunReport) -> serde_json::Value {
 
 async fn load(path: &Path) -> Outcome<Plugin> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
-    Plugin::load(bytes).await.map_err(|error| Failure::from(error).after(&path.display().to_string()))
+    Plugin::load(bytes)
+        .await
+        .map_err(|error| Failure::from(error).after(&path.display().to_string()))
 }
 
 #[cfg(test)]

@@ -19,9 +19,11 @@ const TABLE_ROWS_MAX: u64 = 10_000;
 /// One line for each item: key and value with escapes, a tab between them; with --json {"key":…,"value":…}. Streams: a
 /// range of any size takes little memory.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop scan fruit\n  sop scan fruit --from b --to d\n  \
+#[command(
+    after_help = "Examples:\n  sop scan fruit\n  sop scan fruit --from b --to d\n  \
     sop scan log --reverse --limit 10\n  sop scan users --prefix a --keys-only\n  sop scan users --prefix a --count\n  \
-    sop scan fruit --table")]
+    sop scan fruit --table"
+)]
 pub(crate) struct Arguments {
     /// The store
     store: String,
@@ -60,10 +62,23 @@ impl Arguments {
     async fn scan(&self, database: &Database, console: &mut Console) -> Outcome {
         let range = self.range.range(self.form)?;
         let transaction = snapshot(database, self.at).await?;
-        let store = transaction.open_store(&self.store).await.map_err(|error| advise(error, &self.store))?;
-        let direction = if self.reverse { Direction::Descending } else { Direction::Ascending };
+        let store = transaction
+            .open_store(&self.store)
+            .await
+            .map_err(|error| advise(error, &self.store))?;
+        let direction = if self.reverse {
+            Direction::Descending
+        } else {
+            Direction::Ascending
+        };
         let mut items = store.stream(range, direction).await?;
-        let mut rows = self.table.then(|| table::table(if self.keys_only { &["key"] } else { &["key", "value"] }));
+        let mut rows = self.table.then(|| {
+            table::table(if self.keys_only {
+                &["key"]
+            } else {
+                &["key", "value"]
+            })
+        });
         let mut count = 0;
         while count < self.limit.unwrap_or(u64::MAX)
             && let Some(item) = items.next().await?
@@ -91,7 +106,10 @@ impl Arguments {
     fn print(&self, console: &mut Console, item: &Item) -> Outcome {
         if console.is_json() {
             let value = (!self.keys_only).then_some(BytesRef(&item.value));
-            return console.json(&ItemLineRef { key: BytesRef(&item.key), value });
+            return console.json(&ItemLineRef {
+                key: BytesRef(&item.key),
+                value,
+            });
         }
         console.line(&self.cells(item).join("\t"))
     }
@@ -106,6 +124,8 @@ impl Arguments {
 }
 
 fn too_many_rows() -> Failure {
-    let message = format!("a table has at most {TABLE_ROWS_MAX} rows: narrow the range, set --limit, or leave out --table");
+    let message = format!(
+        "a table has at most {TABLE_ROWS_MAX} rows: narrow the range, set --limit, or leave out --table"
+    );
     Failure::new("limit", message)
 }

@@ -28,10 +28,17 @@ pub(crate) struct Disk {
 impl Disk {
     /// The files under a database's directory; a file that vanishes meanwhile counts nothing.
     pub(crate) fn of(database: &str) -> Self {
-        let Ok(Url::Directory(path)) = database.parse() else { return Self::default() };
+        let Ok(Url::Directory(path)) = database.parse() else {
+            return Self::default();
+        };
         let mut disk = Self::default();
-        let files = walkdir::WalkDir::new(path).into_iter().filter_map(Result::ok);
-        for metadata in files.filter_map(|entry| entry.metadata().ok()).filter(std::fs::Metadata::is_file) {
+        let files = walkdir::WalkDir::new(path)
+            .into_iter()
+            .filter_map(Result::ok);
+        for metadata in files
+            .filter_map(|entry| entry.metadata().ok())
+            .filter(std::fs::Metadata::is_file)
+        {
             disk.bytes = disk.bytes.saturating_add(metadata.len());
             disk.files += 1;
         }
@@ -72,11 +79,20 @@ impl Arguments {
         let mut stores = Vec::new();
         for store in transaction.stores().await? {
             let items = transaction.open_store(&store.name).await?.count().await?;
-            stores.push(StoreFigures { name: store.name, id: store.id, items });
+            stores.push(StoreFigures {
+                name: store.name,
+                id: store.id,
+                items,
+            });
         }
         let version = transaction.version();
         transaction.rollback().await?;
-        Ok(Figures { database: database.url().to_string(), version, disk: Disk::of(&global.database), stores })
+        Ok(Figures {
+            database: database.url().to_string(),
+            version,
+            disk: Disk::of(&global.database),
+            stores,
+        })
     }
 }
 
@@ -84,9 +100,18 @@ fn print(console: &mut Console, figures: &Figures) -> Outcome {
     let mut summary = table::table(&["database", ""]);
     summary.add_row(["place".into(), comfy_table::Cell::new(&figures.database)]);
     summary.add_row(["version".into(), table::number(figures.version)]);
-    summary.add_row(["on disk".into(), table::number(quantity::bytes(figures.disk.bytes))]);
-    summary.add_row(["files".into(), table::number(quantity::count(figures.disk.files))]);
-    summary.add_row(["stores".into(), table::number(quantity::count(figures.stores.len() as u64))]);
+    summary.add_row([
+        "on disk".into(),
+        table::number(quantity::bytes(figures.disk.bytes)),
+    ]);
+    summary.add_row([
+        "files".into(),
+        table::number(quantity::count(figures.disk.files)),
+    ]);
+    summary.add_row([
+        "stores".into(),
+        table::number(quantity::count(figures.stores.len() as u64)),
+    ]);
     console.line(&summary.to_string())?;
     if figures.stores.is_empty() {
         return Ok(());
@@ -95,7 +120,11 @@ fn print(console: &mut Console, figures: &Figures) -> Outcome {
     for store in &figures.stores {
         let name = escape::encode(store.name.as_bytes());
         let id = format!("{:016x}", store.id);
-        stores.add_row([comfy_table::Cell::new(name), comfy_table::Cell::new(id), table::number(quantity::count(store.items))]);
+        stores.add_row([
+            comfy_table::Cell::new(name),
+            comfy_table::Cell::new(id),
+            table::number(quantity::count(store.items)),
+        ]);
     }
     console.line(&stores.to_string())
 }

@@ -14,7 +14,9 @@ use super::{Global, quantity, table};
 ///
 /// A terminal gets a table, a pipe the names with escapes, one on a line.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop stores\n  sop stores --json        {\"stores\":[{\"name\":\"fruit\",\"id\":…,\"items\":3}]}")]
+#[command(
+    after_help = "Examples:\n  sop stores\n  sop stores --json        {\"stores\":[{\"name\":\"fruit\",\"id\":…,\"items\":3}]}"
+)]
 pub(crate) struct Arguments {
     /// Read the past, at this version
     #[arg(long, value_name = "VERSION")]
@@ -40,7 +42,10 @@ impl Arguments {
             let mut table = table::table(&["store", "items"]);
             for store in &stores {
                 let name = super::escape::encode(store.name.as_bytes());
-                table.add_row([comfy_table::Cell::new(name), table::number(quantity::count(store.items))]);
+                table.add_row([
+                    comfy_table::Cell::new(name),
+                    table::number(quantity::count(store.items)),
+                ]);
             }
             console.line(&table.to_string())?;
         } else {
@@ -56,7 +61,11 @@ impl Arguments {
         let mut listed = Vec::new();
         for store in transaction.stores().await? {
             let items = transaction.open_store(&store.name).await?.count().await?;
-            listed.push(Listed { name: store.name, id: store.id, items });
+            listed.push(Listed {
+                name: store.name,
+                id: store.id,
+                items,
+            });
         }
         transaction.rollback().await?;
         Ok(listed)

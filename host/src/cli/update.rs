@@ -10,7 +10,9 @@ use super::put::{ItemArguments, Write};
 ///
 /// Exit code 3 if there is no such key; nothing is changed then.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop update fruit apple green\n  sop update users ada @ada.json")]
+#[command(
+    after_help = "Examples:\n  sop update fruit apple green\n  sop update users ada @ada.json"
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     item: ItemArguments,

@@ -6,13 +6,27 @@ use crate::blob::directory::{DirectoryError, DirectoryOptions, Durability as Log
 use crate::config::{Config, Durability, Url};
 use crate::error::{Error, Result};
 use crate::runtime::Runtime;
-use crate::storage::{CheckpointOptions, HistoryOptions, OpenError, OpenOptions, Storage, StorageOptions};
+use crate::storage::{
+    CheckpointOptions, HistoryOptions, OpenError, OpenOptions, Storage, StorageOptions,
+};
 
 /// The storage at a URL.
-pub(super) async fn open_storage(url: &Url, config: &Config, runtime: &Arc<dyn Runtime>) -> Result<Arc<Storage>> {
-    let history = HistoryOptions { retention: config.retention, ..HistoryOptions::default() };
+pub(super) async fn open_storage(
+    url: &Url,
+    config: &Config,
+    runtime: &Arc<dyn Runtime>,
+) -> Result<Arc<Storage>> {
+    let history = HistoryOptions {
+        retention: config.retention,
+        ..HistoryOptions::default()
+    };
     let (cache_bytes, read_only) = (config.cache_bytes, config.read_only);
-    let storage = StorageOptions { cache_bytes, history, read_only, ..StorageOptions::default() };
+    let storage = StorageOptions {
+        cache_bytes,
+        history,
+        read_only,
+        ..StorageOptions::default()
+    };
     let runtime = Arc::clone(runtime);
     let storage = match url {
         Url::Memory => Storage::memory(storage, runtime),
@@ -21,8 +35,16 @@ pub(super) async fn open_storage(url: &Url, config: &Config, runtime: &Arc<dyn R
                 Durability::Sync => LogDurability::Sync,
                 Durability::Relaxed { interval } => LogDurability::Relaxed { interval },
             };
-            let directory = DirectoryOptions { durability, create: config.create, ..DirectoryOptions::default() };
-            let options = OpenOptions { storage, directory, checkpoint: CheckpointOptions::default() };
+            let directory = DirectoryOptions {
+                durability,
+                create: config.create,
+                ..DirectoryOptions::default()
+            };
+            let options = OpenOptions {
+                storage,
+                directory,
+                checkpoint: CheckpointOptions::default(),
+            };
             Storage::open_directory(path, options, runtime).await?
         }
     };

@@ -28,7 +28,11 @@ pub struct Transaction {
 impl Transaction {
     pub(super) async fn begin(database: &Arc<DatabaseCore>, isolation: Isolation) -> Result<Self> {
         // A database opened read-only does not change, so a snapshot is as good; its writes then say `read-only` at once.
-        let isolation = if database.config.read_only { Isolation::Snapshot } else { isolation };
+        let isolation = if database.config.read_only {
+            Isolation::Snapshot
+        } else {
+            isolation
+        };
         let mut lease = database.lease().await?;
         let (store, transactions) = lease.parts();
         let answer = transactions

@@ -119,7 +119,10 @@ pub(super) async fn checkpoint(core: &Arc<DatabaseCore>) -> Result<()> {
     Ok(core.storage.checkpoint().await?)
 }
 
-pub(super) async fn compact(core: &Arc<DatabaseCore>, mut progress: impl FnMut(Progress) + Send) -> Result<()> {
+pub(super) async fn compact(
+    core: &Arc<DatabaseCore>,
+    mut progress: impl FnMut(Progress) + Send,
+) -> Result<()> {
     // The work goes on by itself when the caller stops waiting, so it cannot borrow the caller's callback.
     let (sender, mut steps) = mpsc::unbounded();
     let work = core.storage.compact(move |seen: CompactProgress| {
@@ -129,7 +132,10 @@ pub(super) async fn compact(core: &Arc<DatabaseCore>, mut progress: impl FnMut(P
     let watch = async {
         while let Some(seen) = steps.next().await {
             let ahead = seen.total_bytes.saturating_sub(seen.moved_bytes);
-            progress(Progress { done: seen.moved_bytes, ahead });
+            progress(Progress {
+                done: seen.moved_bytes,
+                ahead,
+            });
         }
     };
     let (done, ()) = futures::join!(work, watch);

@@ -9,7 +9,7 @@ const GIVEN: [&str; 2] = ["sop:engine/types", "sop:engine/transactions"];
 
 /// The names that a component imports, in order. Fails on anything that is not a component. A name for a type that is
 /// there already brings nothing in and is left out: the types of a world, such as `run-error`, are imported so.
-pub(crate) fn imports(bytes: &[u8]) -> Result<Vec<String>> {
+pub fn imports(bytes: &[u8]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     // Components and modules nest; only the outermost one's imports are its own.
     let mut depth = 0_u32;

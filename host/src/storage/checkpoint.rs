@@ -42,7 +42,9 @@ impl Storage {
     /// Writes a checkpoint, so that the next opening replays nothing before it, frees log files that nothing reaches any
     /// more, and moves live blobs out of mostly dead ones. Commits go on meanwhile. Nothing to do without a directory.
     pub async fn checkpoint(&self) -> Result<(), StorageError> {
-        let Some(embedded) = self.inner.embedded.get().cloned() else { return Ok(()) };
+        let Some(embedded) = self.inner.embedded.get().cloned() else {
+            return Ok(());
+        };
         self.check_writable()?;
         let storage = self.clone();
         self.detached(async move {
@@ -59,14 +61,18 @@ impl Storage {
         work: impl Future<Output = Result<T, StorageError>> + Send + 'static,
     ) -> Result<T, StorageError> {
         let (sender, receiver) = oneshot::channel();
-        self.inner.runtime.spawn(work.map(|result| drop(sender.send(result))).boxed());
+        self.inner
+            .runtime
+            .spawn(work.map(|result| drop(sender.send(result))).boxed());
         let ended = || StorageError::Unavailable("the runtime ended".to_owned());
         receiver.await.unwrap_or_else(|_| Err(ended()))
     }
 
     /// Begins a checkpoint in the background if enough was written.
     pub(super) fn checkpoint_if_due(&self) {
-        let Some(embedded) = self.inner.embedded.get() else { return };
+        let Some(embedded) = self.inner.embedded.get() else {
+            return;
+        };
         if !embedded.is_due() || embedded.closed.load(Ordering::Acquire) {
             return;
         }
@@ -95,7 +101,10 @@ impl Storage {
         let (moment, written) = self.fix_moment(embedded, last, period).await?;
         let ended = || StorageError::Unavailable("the checkpoint was given up".to_owned());
         let file = written.await.unwrap_or_else(|_| Err(ended()))?;
-        let id = CheckpointId { epoch: embedded.directory.epoch(), period };
+        let id = CheckpointId {
+            epoch: embedded.directory.epoch(),
+            period,
+        };
         *last = Last {
             period,
             file: Some(Arc::clone(&file)),
@@ -115,13 +124,23 @@ impl Storage {
         embedded: &Arc<Embedded>,
         last: &Last,
         period: u32,
-    ) -> Result<(Moment, oneshot::Receiver<Result<Arc<Checkpoint>, StorageError>>), StorageError> {
+    ) -> Result<
+        (
+            Moment,
+            oneshot::Receiver<Result<Arc<Checkpoint>, StorageError>>,
+        ),
+        StorageError,
+    > {
         let pause = self.pause().await;
         embedded.directory.sync().await?;
         let unresolved = embedded.registry.reserved();
         let counts = embedded.directory.counts();
         let moment = Moment {
-            position: if unresolved { last.position } else { embedded.directory.end() },
+            position: if unresolved {
+                last.position
+            } else {
+                embedded.directory.end()
+            },
             unresolved,
             spills: self.spills(),
             appends: counts.appends,
@@ -137,11 +156,20 @@ impl Storage {
             let header = |header: &Header| {
                 // The moment is fixed: commits may go on.
                 let _ = fixed.send(());
-                Header { period, position, ..header.clone() }
+                Header {
+                    period,
+                    position,
+                    ..header.clone()
+                }
             };
             let path = directory.checkpoint_path(period);
-            let file =
-                write_checkpoint(&embedded.registry, &path, directory.seed(), directory.steps(), header);
+            let file = write_checkpoint(
+                &embedded.registry,
+                &path,
+                directory.seed(),
+                directory.steps(),
+                header,
+            );
             let _ = done.send(file.map_err(StorageError::from));
         });
         // A lost word means that the thread failed before: its result says why.
@@ -153,7 +181,9 @@ impl Storage {
     /// Finishes what is under way, takes a last checkpoint if anything was written since, and closes the directory. Later
     /// calls that write answer an error. Another process may open the database afterwards.
     pub async fn close(&self) -> Result<(), StorageError> {
-        let Some(embedded) = self.inner.embedded.get().cloned() else { return Ok(()) };
+        let Some(embedded) = self.inner.embedded.get().cloned() else {
+            return Ok(());
+        };
         if embedded.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
@@ -200,7 +230,10 @@ impl Embedded {
         let mut dead: Vec<LogFileId> = Vec::new();
         for (id, _) in self.directory.log_files()? {
             let (number, _) = id.segment();
-            if id < position.file() && !live.contains_key(&number) && !written_ahead.contains(&number) {
+            if id < position.file()
+                && !live.contains_key(&number)
+                && !written_ahead.contains(&number)
+            {
                 dead.push(id);
             }
         }

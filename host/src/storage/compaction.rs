@@ -41,7 +41,9 @@ impl Storage {
         &self,
         progress: impl FnMut(CompactProgress) + Send + 'static,
     ) -> Result<Compacted, StorageError> {
-        let Some(embedded) = self.inner.embedded.get().cloned() else { return Ok(Compacted::default()) };
+        let Some(embedded) = self.inner.embedded.get().cloned() else {
+            return Ok(Compacted::default());
+        };
         self.check_writable()?;
         let storage = self.clone();
         let mut progress: Progress = Box::new(progress);
@@ -51,11 +53,17 @@ impl Storage {
             storage.inner.registry.prune().await?;
             storage.take_checkpoint(&embedded, &mut last).await?;
             let percent = limits::COMPACTION_LIVE_PERCENT;
-            let moved_bytes = storage.move_out(&embedded, &last, percent, &mut progress).await?;
+            let moved_bytes = storage
+                .move_out(&embedded, &last, percent, &mut progress)
+                .await?;
             if moved_bytes > 0 {
                 storage.take_checkpoint(&embedded, &mut last).await?;
             }
-            Ok(Compacted { before_bytes, after_bytes: embedded.statistics()?.disk_bytes, moved_bytes })
+            Ok(Compacted {
+                before_bytes,
+                after_bytes: embedded.statistics()?.disk_bytes,
+                moved_bytes,
+            })
         })
         .await
     }
@@ -88,7 +96,9 @@ impl Storage {
         percent: u64,
         progress: &mut Progress,
     ) -> Result<u64, StorageError> {
-        let Some(checkpoint) = last.file.clone() else { return Ok(0) };
+        let Some(checkpoint) = last.file.clone() else {
+            return Ok(0);
+        };
         let sparse = embedded.sparse(checkpoint.live(), last.position.file(), percent)?;
         if sparse.is_empty() {
             return Ok(0);
@@ -103,13 +113,20 @@ impl Storage {
         let mut after: Option<LogicalId> = None;
         loop {
             let entries = checkpoint.entries_after(after, limits::CHECKPOINT_CHUNK_ENTRIES)?;
-            let Some(end) = entries.last() else { return Ok(moved_bytes) };
+            let Some(end) = entries.last() else {
+                return Ok(moved_bytes);
+            };
             after = Some(end.id);
-            let touched = entries.iter().filter(|entry| blobs(entry).iter().any(&leaves));
+            let touched = entries
+                .iter()
+                .filter(|entry| blobs(entry).iter().any(&leaves));
             let ids: Vec<LogicalId> = touched.map(|entry| entry.id).collect();
             if !ids.is_empty() {
                 moved_bytes += self.relocate(&ids, &leaves).await?;
-                progress(CompactProgress { moved_bytes, total_bytes });
+                progress(CompactProgress {
+                    moved_bytes,
+                    total_bytes,
+                });
             }
         }
     }

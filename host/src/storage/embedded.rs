@@ -24,7 +24,10 @@ pub struct CheckpointOptions {
 
 impl Default for CheckpointOptions {
     fn default() -> Self {
-        Self { log_bytes: limits::CHECKPOINT_LOG_BYTES_DEFAULT, automatic: true }
+        Self {
+            log_bytes: limits::CHECKPOINT_LOG_BYTES_DEFAULT,
+            automatic: true,
+        }
     }
 }
 
@@ -60,7 +63,10 @@ pub struct DiskStatistics {
 impl DiskStatistics {
     /// Room on the disk per live byte, in percent; what was written since the last checkpoint counts as live.
     pub fn amplification_percent(&self) -> u64 {
-        let live = self.live_bytes.saturating_add(self.since_checkpoint_bytes).max(1);
+        let live = self
+            .live_bytes
+            .saturating_add(self.since_checkpoint_bytes)
+            .max(1);
         self.disk_bytes.saturating_mul(100) / live
     }
 }
@@ -120,14 +126,21 @@ impl Embedded {
     }
 
     /// Notes a checkpoint and decides when the next one is due.
-    pub(super) fn taken(&self, checkpoint: Option<&Checkpoint>, appended: u64) -> Result<(), DirectoryError> {
+    pub(super) fn taken(
+        &self,
+        checkpoint: Option<&Checkpoint>,
+        appended: u64,
+    ) -> Result<(), DirectoryError> {
         let log_bytes = self.log_bytes()?;
         let live: u64 = checkpoint.map_or(0, |checkpoint| checkpoint.live().values().sum());
         let written = checkpoint.map_or(0, Checkpoint::file_bytes);
         let room = (live.saturating_mul(limits::LOG_PERCENT_MAX) / 100).saturating_sub(log_bytes);
         let most = self.options.log_bytes.max(written);
         let least = limits::CHECKPOINT_LOG_BYTES_MIN.max(written).min(most);
-        self.due.store(appended.saturating_add(room.clamp(least, most)), Ordering::Relaxed);
+        self.due.store(
+            appended.saturating_add(room.clamp(least, most)),
+            Ordering::Relaxed,
+        );
         self.appended.store(appended, Ordering::Relaxed);
         self.figures.lock().live_bytes = live;
         Ok(())
@@ -135,7 +148,11 @@ impl Embedded {
 
     /// Puts the next automatic checkpoint off after a failed one.
     pub(super) fn postpone(&self) {
-        let next = self.directory.counts().bytes.saturating_add(limits::CHECKPOINT_LOG_BYTES_MIN);
+        let next = self
+            .directory
+            .counts()
+            .bytes
+            .saturating_add(limits::CHECKPOINT_LOG_BYTES_MIN);
         self.due.fetch_max(next, Ordering::Relaxed);
     }
 
@@ -148,13 +165,23 @@ impl Embedded {
     }
 
     fn log_bytes(&self) -> Result<u64, DirectoryError> {
-        Ok(self.directory.log_files()?.iter().map(|(_, bytes)| bytes).sum())
+        Ok(self
+            .directory
+            .log_files()?
+            .iter()
+            .map(|(_, bytes)| bytes)
+            .sum())
     }
 
     /// Looks at the disk.
     pub(super) fn statistics(&self) -> Result<DiskStatistics, DirectoryError> {
         let logs = self.directory.log_files()?;
-        let checkpoints: u64 = self.directory.checkpoint_files()?.iter().map(|(_, bytes)| bytes).sum();
+        let checkpoints: u64 = self
+            .directory
+            .checkpoint_files()?
+            .iter()
+            .map(|(_, bytes)| bytes)
+            .sum();
         let counts = self.directory.counts();
         let mut figures = self.figures.lock().clone();
         figures.log_bytes = logs.iter().map(|(_, bytes)| bytes).sum();
@@ -162,7 +189,9 @@ impl Embedded {
         figures.disk_bytes = figures.log_bytes + checkpoints;
         figures.appends = counts.appends;
         figures.syncs = counts.syncs;
-        figures.since_checkpoint_bytes = counts.bytes.saturating_sub(self.appended.load(Ordering::Relaxed));
+        figures.since_checkpoint_bytes = counts
+            .bytes
+            .saturating_sub(self.appended.load(Ordering::Relaxed));
         Ok(figures)
     }
 

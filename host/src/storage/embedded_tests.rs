@@ -1,7 +1,11 @@
 //! Goal: a database in a directory keeps what was acknowledged through any end of the program, and its disk follows what
 //! is live. Method: commits of bodies by id against a map, reopening after every kind of end.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,24 +20,44 @@ use sop_engine::types::{CommitOutcome, LogicalId, Observation};
 
 use super::embedded::DiskStatistics;
 use super::{
-    Change, ChangeKind, CheckpointOptions, HistoryOptions, OpenError, OpenOptions, Storage, StorageOptions,
+    Change, ChangeKind, CheckpointOptions, HistoryOptions, OpenError, OpenOptions, Storage,
+    StorageOptions,
 };
 use crate::blob::directory::{DirectoryError, DirectoryOptions, Steps};
 use crate::runtime::{Runtime, TokioRuntime};
 
 /// No history, small files, no automatic checkpoints: the test decides.
 fn options() -> OpenOptions {
-    let history = HistoryOptions { retention: Duration::ZERO, ..HistoryOptions::default() };
+    let history = HistoryOptions {
+        retention: Duration::ZERO,
+        ..HistoryOptions::default()
+    };
     OpenOptions {
-        storage: StorageOptions { history, cache_bytes: 1 << 20, ..StorageOptions::default() },
-        directory: DirectoryOptions { log_file_bytes: 64 << 10, ..DirectoryOptions::default() },
-        checkpoint: CheckpointOptions { automatic: false, ..CheckpointOptions::default() },
+        storage: StorageOptions {
+            history,
+            cache_bytes: 1 << 20,
+            ..StorageOptions::default()
+        },
+        directory: DirectoryOptions {
+            log_file_bytes: 64 << 10,
+            ..DirectoryOptions::default()
+        },
+        checkpoint: CheckpointOptions {
+            automatic: false,
+            ..CheckpointOptions::default()
+        },
     }
 }
 
 fn read_only() -> OpenOptions {
     let options = options();
-    OpenOptions { storage: StorageOptions { read_only: true, ..options.storage }, ..options }
+    OpenOptions {
+        storage: StorageOptions {
+            read_only: true,
+            ..options.storage
+        },
+        ..options
+    }
 }
 
 async fn open_once(path: &Path, options: OpenOptions) -> Result<Storage, OpenError> {
@@ -78,15 +102,24 @@ async fn write(storage: &Storage, writes: &[(u64, u64, usize)]) -> Result<(), St
     storage.release(at);
     let observe = |(id, handle): (&LogicalId, &Option<_>)| Observation {
         id: *id,
-        version: handle.as_ref().map_or(0, |handle: &sop_engine::types::Handle| handle.version),
+        version: handle
+            .as_ref()
+            .map_or(0, |handle: &sop_engine::types::Handle| handle.version),
     };
     let observed = ids.iter().zip(&handles).map(observe).collect();
     let change = |(number, seed, length): &(u64, u64, usize)| Change {
         id: node(*number),
-        kind: if *length == 0 { ChangeKind::Remove } else { ChangeKind::Put(body(*seed, *length)) },
+        kind: if *length == 0 {
+            ChangeKind::Remove
+        } else {
+            ChangeKind::Put(body(*seed, *length))
+        },
     };
     let changes = writes.iter().map(change).collect();
-    match storage.commit(storage.transaction_id(), observed, changes, 0).await? {
+    match storage
+        .commit(storage.transaction_id(), observed, changes, 0)
+        .await?
+    {
         CommitOutcome::Committed(..) => Ok(()),
         CommitOutcome::Conflict(ids) => unreachable!("the only writer met {ids:?}"),
     }
@@ -119,19 +152,29 @@ impl Model {
     ) {
         for _ in 0..turns {
             let number = runtime.random() % ids;
-            self.put(storage, &[(number, runtime.random(), length)]).await;
+            self.put(storage, &[(number, runtime.random(), length)])
+                .await;
         }
     }
 
     async fn matches(&self, storage: &Storage, ids: u64) -> bool {
         let at = storage.now(None).await.unwrap().version;
         for number in 0..ids {
-            let handle = storage.resolve(&[node(number)], at).await.unwrap().remove(0);
+            let handle = storage
+                .resolve(&[node(number)], at)
+                .await
+                .unwrap()
+                .remove(0);
             let found = match handle {
                 Some(handle) => Some(storage.get(&handle.chain).await.unwrap().remove(0)),
                 None => None,
             };
-            if found != self.0.get(&number).map(|(seed, length)| body(*seed, *length)) {
+            if found
+                != self
+                    .0
+                    .get(&number)
+                    .map(|(seed, length)| body(*seed, *length))
+            {
                 return false;
             }
         }
@@ -149,7 +192,12 @@ async fn acknowledged_commits_survive_every_end_of_the_program() {
         let storage = open(folder.path(), options()).await.unwrap();
         assert!(model.matches(&storage, 40).await, "round {round}");
         model.churn(&storage, &runtime, 60, 40, 700).await;
-        model.put(&storage, &[(round, 0, 0), (round + 20, 1, 9000), (round + 21, 2, 100)]).await;
+        model
+            .put(
+                &storage,
+                &[(round, 0, 0), (round + 20, 1, 9000), (round + 21, 2, 100)],
+            )
+            .await;
         match round % 4 {
             0 => drop(storage),
             1 => storage.close().await.unwrap(),
@@ -180,22 +228,35 @@ async fn a_cleanly_closed_database_replays_nothing_and_a_reader_changes_nothing(
         Err(StorageError::Unavailable(_) | StorageError::UnknownOutcome(_))
     ));
     let names = || {
-        let entries = walkdir::WalkDir::new(folder.path()).sort_by_file_name().into_iter();
+        let entries = walkdir::WalkDir::new(folder.path())
+            .sort_by_file_name()
+            .into_iter();
         let state = |entry: walkdir::DirEntry| {
-            (entry.path().to_owned(), entry.metadata().unwrap().modified().unwrap())
+            (
+                entry.path().to_owned(),
+                entry.metadata().unwrap().modified().unwrap(),
+            )
         };
-        entries.map(|entry| state(entry.unwrap())).collect::<Vec<_>>()
+        entries
+            .map(|entry| state(entry.unwrap()))
+            .collect::<Vec<_>>()
     };
     let before = names();
     // The closed storage is still there; another may open the directory.
     let reader = open(folder.path(), read_only()).await.unwrap();
     assert_eq!(disk(&reader).replayed_segments, 0);
     assert!(model.matches(&reader, 5).await);
-    assert!(matches!(write(&reader, &[(3, 3, 3)]).await, Err(StorageError::Denied(_))));
+    assert!(matches!(
+        write(&reader, &[(3, 3, 3)]).await,
+        Err(StorageError::Denied(_))
+    ));
     assert!(reader.checkpoint().await.is_err());
     let second = open(folder.path(), read_only()).await.unwrap();
     let locked = open_once(folder.path(), options()).await;
-    assert!(matches!(locked, Err(OpenError::Directory(DirectoryError::Locked { .. }))));
+    assert!(matches!(
+        locked,
+        Err(OpenError::Directory(DirectoryError::Locked { .. }))
+    ));
     reader.close().await.unwrap();
     drop(second);
     assert_eq!(before, names());
@@ -230,13 +291,19 @@ async fn files_without_live_blobs_are_freed_after_a_checkpoint() {
     model.churn(&storage, &runtime, 100, 5, 4000).await;
     storage.checkpoint().await.unwrap();
     let kept = storage.resolve(&[node(0)], at).await.unwrap();
-    assert_eq!(kept[0].as_ref().map(|handle| handle.version), seen[0].as_ref().map(|handle| handle.version));
+    assert_eq!(
+        kept[0].as_ref().map(|handle| handle.version),
+        seen[0].as_ref().map(|handle| handle.version)
+    );
     storage.get(&kept[0].as_ref().unwrap().chain).await.unwrap();
     storage.release(at);
     model.churn(&storage, &runtime, 20, 5, 4000).await;
     storage.checkpoint().await.unwrap();
     let after = disk(&storage);
-    assert!(after.log_files <= 4 && after.log_files_freed > 20, "{after:?}");
+    assert!(
+        after.log_files <= 4 && after.log_files_freed > 20,
+        "{after:?}"
+    );
     assert!(model.matches(&storage, 5).await);
     drop(storage);
     let storage = open(folder.path(), options()).await.unwrap();
@@ -252,8 +319,14 @@ async fn bodies_written_ahead_outlive_a_checkpoint() {
     model.put(&storage, &[(2, 2, 100)]).await;
     storage.checkpoint().await.unwrap();
     storage.checkpoint().await.unwrap();
-    let change = Change { id: node(1), kind: ChangeKind::PutSpilled(Arc::new(spilled)) };
-    storage.commit(storage.transaction_id(), Vec::new(), vec![change], 0).await.unwrap();
+    let change = Change {
+        id: node(1),
+        kind: ChangeKind::PutSpilled(Arc::new(spilled)),
+    };
+    storage
+        .commit(storage.transaction_id(), Vec::new(), vec![change], 0)
+        .await
+        .unwrap();
     model.apply(&[(1, 5, 3000)]);
     drop(storage);
     let storage = open(folder.path(), options()).await.unwrap();
@@ -264,11 +337,16 @@ async fn bodies_written_ahead_outlive_a_checkpoint() {
 async fn random_updates_do_not_grow_the_disk_and_compaction_shrinks_it() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = TokioRuntime::current();
-    let options = OpenOptions { checkpoint: CheckpointOptions::default(), ..options() };
+    let options = OpenOptions {
+        checkpoint: CheckpointOptions::default(),
+        ..options()
+    };
     let storage = open(folder.path(), options.clone()).await.unwrap();
     let mut model = Model::default();
     for first in (0..1000).step_by(50) {
-        let writes: Vec<_> = (first..first + 50).map(|number| (number, number, 6000)).collect();
+        let writes: Vec<_> = (first..first + 50)
+            .map(|number| (number, number, 6000))
+            .collect();
         model.put(&storage, &writes).await;
     }
     let live = 1000 * 6000;
@@ -276,15 +354,19 @@ async fn random_updates_do_not_grow_the_disk_and_compaction_shrinks_it() {
     for _ in 0..16 {
         for _ in 0..50 {
             let first = runtime.random() % 1000;
-            let writes: Vec<_> =
-                (0..5).map(|step| ((first + step * 197) % 1000, runtime.random(), 6000)).collect();
+            let writes: Vec<_> = (0..5)
+                .map(|step| ((first + step * 197) % 1000, runtime.random(), 6000))
+                .collect();
             model.put(&storage, &writes).await;
         }
         worst = worst.max(disk(&storage).disk_bytes);
     }
     let figures = disk(&storage);
     assert!(figures.checkpoints > 3, "{figures:?}");
-    assert!(worst < live * 3, "at most {worst} bytes for {live}: {figures:?}");
+    assert!(
+        worst < live * 3,
+        "at most {worst} bytes for {live}: {figures:?}"
+    );
     let compacted = storage.compact(|_| ()).await.unwrap();
     assert!(model.matches(&storage, 1000).await);
     storage.close().await.unwrap();
@@ -294,7 +376,10 @@ async fn random_updates_do_not_grow_the_disk_and_compaction_shrinks_it() {
         .map(|metadata| std::os::unix::fs::MetadataExt::blocks(&metadata) * 512)
         .sum();
     eprintln!("live {live}, at most {worst}, compacted {compacted:?}, closed {closed}");
-    assert!(closed * 10 < live * 13, "{closed} bytes for {live} after {compacted:?}");
+    assert!(
+        closed * 10 < live * 13,
+        "{closed} bytes for {live} after {compacted:?}"
+    );
     let storage = open(folder.path(), options).await.unwrap();
     assert_eq!(disk(&storage).replayed_segments, 0);
     assert!(model.matches(&storage, 1000).await);
@@ -313,15 +398,34 @@ async fn every_step_can_be_the_last_one() {
         let hook = Arc::clone(&count);
         let steps = Steps::new(move |_| {
             let stopped = hook.fetch_add(1, Ordering::SeqCst) >= stop;
-            if stopped { Err(io::Error::other("stopped")) } else { Ok(()) }
+            if stopped {
+                Err(io::Error::other("stopped"))
+            } else {
+                Ok(())
+            }
         });
-        let stopping = DirectoryOptions { steps, ..options().directory };
+        let stopping = DirectoryOptions {
+            steps,
+            ..options().directory
+        };
         let mut attempted = None;
         // Reopening, a commit, a checkpoint, an update, compaction and closing, until the program "ends".
-        if let Ok(storage) = open(folder.path(), OpenOptions { directory: stopping, ..options() }).await {
-            for writes in [[(0, 10, 600), (2, 11, 700)], [(1, 12, 40_000), (2, 13, 50_000)]] {
+        if let Ok(storage) = open(
+            folder.path(),
+            OpenOptions {
+                directory: stopping,
+                ..options()
+            },
+        )
+        .await
+        {
+            for writes in [
+                [(0, 10, 600), (2, 11, 700)],
+                [(1, 12, 40_000), (2, 13, 50_000)],
+            ] {
                 // The disk is gone from here on, so the commit does not come to an end.
-                let commit = tokio::time::timeout(Duration::from_millis(300), write(&storage, &writes));
+                let commit =
+                    tokio::time::timeout(Duration::from_millis(300), write(&storage, &writes));
                 match commit.await {
                     Ok(Ok(())) => model.apply(&writes),
                     _ => {
@@ -375,7 +479,12 @@ async fn a_damaged_checkpoint_is_refused_by_name() {
     let storage = open(folder.path(), options()).await.unwrap();
     model.put(&storage, &[(1, 1, 500)]).await;
     storage.close().await.unwrap();
-    let path = std::fs::read_dir(folder.path().join("checkpoint")).unwrap().next().unwrap().unwrap().path();
+    let path = std::fs::read_dir(folder.path().join("checkpoint"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let mut bytes = std::fs::read(&path).unwrap();
     let end = bytes.len() - 10;
     bytes[end] ^= 1;
@@ -393,10 +502,25 @@ async fn a_full_disk_refuses_commits_until_there_is_room() {
     let hook = Arc::clone(&full);
     let steps = Steps::new(move |step| {
         let fails = step == "allocate" && hook.load(Ordering::SeqCst) == 1;
-        if fails { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        if fails {
+            Err(io::ErrorKind::StorageFull.into())
+        } else {
+            Ok(())
+        }
     });
-    let directory = DirectoryOptions { steps, ..options().directory };
-    let storage = open(folder.path(), OpenOptions { directory, ..options() }).await.unwrap();
+    let directory = DirectoryOptions {
+        steps,
+        ..options().directory
+    };
+    let storage = open(
+        folder.path(),
+        OpenOptions {
+            directory,
+            ..options()
+        },
+    )
+    .await
+    .unwrap();
     let mut model = Model::default();
     model.put(&storage, &[(0, 1, 500)]).await;
     full.store(1, Ordering::SeqCst);
@@ -421,19 +545,43 @@ async fn a_poisoned_log_closes_and_opens_again() {
     let hook = Arc::clone(&broken);
     let steps = Steps::new(move |step| {
         let fails = step == "sync the log" && hook.load(Ordering::SeqCst) == 1;
-        if fails { Err(io::Error::other("the disk is gone")) } else { Ok(()) }
+        if fails {
+            Err(io::Error::other("the disk is gone"))
+        } else {
+            Ok(())
+        }
     });
-    let directory = DirectoryOptions { steps, ..options().directory };
-    let storage = open(folder.path(), OpenOptions { directory, ..options() }).await.unwrap();
+    let directory = DirectoryOptions {
+        steps,
+        ..options().directory
+    };
+    let storage = open(
+        folder.path(),
+        OpenOptions {
+            directory,
+            ..options()
+        },
+    )
+    .await
+    .unwrap();
     let mut model = Model::default();
     model.put(&storage, &[(0, 1, 500)]).await;
     broken.store(1, Ordering::SeqCst);
     let failed = write(&storage, &[(1, 2, 500)]).await;
-    assert!(matches!(failed, Err(StorageError::UnknownOutcome(_))), "{failed:?}");
+    assert!(
+        matches!(failed, Err(StorageError::UnknownOutcome(_))),
+        "{failed:?}"
+    );
     broken.store(0, Ordering::SeqCst);
-    assert!(write(&storage, &[(2, 2, 500)]).await.is_err(), "nobody believes the disk again");
+    assert!(
+        write(&storage, &[(2, 2, 500)]).await.is_err(),
+        "nobody believes the disk again"
+    );
     let closed = tokio::time::timeout(Duration::from_secs(20), storage.close()).await;
-    assert!(closed.unwrap().is_err(), "closing comes to an end, and says what happened");
+    assert!(
+        closed.unwrap().is_err(),
+        "closing comes to an end, and says what happened"
+    );
     let storage = open(folder.path(), options()).await.unwrap();
     let mut happened = model.clone();
     happened.apply(&[(1, 2, 500)]);
@@ -447,12 +595,24 @@ const CHILD_PATH: &str = "SOP_TEST_CHILD_PATH";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by a_killed_process_loses_nothing_acknowledged"]
 async fn child_commits_until_it_is_killed() {
-    let Ok(path) = std::env::var(CHILD_PATH) else { return };
-    let options =
-        OpenOptions { checkpoint: CheckpointOptions { log_bytes: 100_000, automatic: true }, ..options() };
+    let Ok(path) = std::env::var(CHILD_PATH) else {
+        return;
+    };
+    let options = OpenOptions {
+        checkpoint: CheckpointOptions {
+            log_bytes: 100_000,
+            automatic: true,
+        },
+        ..options()
+    };
     let storage = open(Path::new(&path), options).await.unwrap();
     for turn in 1_u64.. {
-        write(&storage, &[(turn % 50, turn, 900), ((turn + 1) % 50, turn, 900)]).await.unwrap();
+        write(
+            &storage,
+            &[(turn % 50, turn, 900), ((turn + 1) % 50, turn, 900)],
+        )
+        .await
+        .unwrap();
         println!("acknowledged {turn}");
     }
 }
@@ -487,7 +647,10 @@ async fn a_killed_process_loses_nothing_acknowledged() {
             }
         }
         child.wait().unwrap();
-        assert!(acknowledged >= killed_at, "round {round}: {acknowledged} of {killed_at}");
+        assert!(
+            acknowledged >= killed_at,
+            "round {round}: {acknowledged} of {killed_at}"
+        );
         let storage = open(folder.path(), options()).await.unwrap();
         let (mut model, mut one_more) = (Model::default(), Model::default());
         for turn in 1..=acknowledged + 1 {
@@ -497,7 +660,10 @@ async fn a_killed_process_loses_nothing_acknowledged() {
                 model.apply(&writes);
             }
         }
-        assert!(model.matches(&storage, 50).await || one_more.matches(&storage, 50).await, "round {round}");
+        assert!(
+            model.matches(&storage, 50).await || one_more.matches(&storage, 50).await,
+            "round {round}"
+        );
         // The next round begins with nothing, whatever the order of the ids was.
         for number in 0..50 {
             write(&storage, &[(number, 0, 0)]).await.unwrap();
@@ -510,10 +676,15 @@ async fn a_killed_process_loses_nothing_acknowledged() {
 #[ignore = "a measurement"]
 async fn measure_opening_a_million_entries() {
     let folder = tempfile::tempdir().unwrap();
-    let options = OpenOptions { directory: DirectoryOptions::default(), ..options() };
+    let options = OpenOptions {
+        directory: DirectoryOptions::default(),
+        ..options()
+    };
     let storage = open(folder.path(), options.clone()).await.unwrap();
     for first in (0..1_000_000).step_by(10_000) {
-        let writes: Vec<_> = (first..first + 10_000).map(|number| (number, number, 100)).collect();
+        let writes: Vec<_> = (first..first + 10_000)
+            .map(|number| (number, number, 100))
+            .collect();
         write(&storage, &writes).await.unwrap();
     }
     let start = std::time::Instant::now();
@@ -521,7 +692,13 @@ async fn measure_opening_a_million_entries() {
     eprintln!("closed in {:?}", start.elapsed());
     drop(storage);
     for (name, options) in [
-        ("reading", OpenOptions { storage: read_only().storage, ..options.clone() }),
+        (
+            "reading",
+            OpenOptions {
+                storage: read_only().storage,
+                ..options.clone()
+            },
+        ),
         ("writing", options.clone()),
     ] {
         let start = std::time::Instant::now();
@@ -530,7 +707,11 @@ async fn measure_opening_a_million_entries() {
         let start = std::time::Instant::now();
         let at = storage.now(None).await.unwrap().version;
         assert!(storage.resolve(&[node(777_777)], at).await.unwrap()[0].is_some());
-        eprintln!("first resolve in {:?}, {:?}", start.elapsed(), disk(&storage));
+        eprintln!(
+            "first resolve in {:?}, {:?}",
+            start.elapsed(),
+            disk(&storage)
+        );
         let start = std::time::Instant::now();
         storage.close().await.unwrap();
         eprintln!("closed in {:?}", start.elapsed());

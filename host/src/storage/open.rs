@@ -36,7 +36,9 @@ pub enum OpenError {
     #[error(transparent)]
     Directory(#[from] DirectoryError),
     /// The log cannot be read back.
-    #[error("{path} is damaged in the segment at byte {offset}: {reason}; restore it from a backup")]
+    #[error(
+        "{path} is damaged in the segment at byte {offset}: {reason}; restore it from a backup"
+    )]
     Segment {
         /// The log file.
         path: PathBuf,
@@ -61,14 +63,21 @@ pub enum OpenError {
 impl From<LogPosition> for entry::LogPosition {
     fn from(position: LogPosition) -> Self {
         let (file, _) = position.file().segment();
-        Self { file, offset: u64::from(position.offset) }
+        Self {
+            file,
+            offset: u64::from(position.offset),
+        }
     }
 }
 
 /// The position that a checkpoint recorded.
 fn recorded(position: entry::LogPosition) -> Option<LogPosition> {
     let LogFileId { epoch, index } = LogFileId::from_segment((position.file, 0))?;
-    Some(LogPosition { epoch, index, offset: u32::try_from(position.offset).ok()? })
+    Some(LogPosition {
+        epoch,
+        index,
+        offset: u32::try_from(position.offset).ok()?,
+    })
 }
 
 /// What an opening brought back.
@@ -103,7 +112,12 @@ impl Storage {
         options: &OpenOptions,
         runtime: Arc<dyn Runtime>,
     ) -> Result<Self, DirectoryError> {
-        let Opened { directory, registry, checkpoint, figures } = opened;
+        let Opened {
+            directory,
+            registry,
+            checkpoint,
+            figures,
+        } = opened;
         let (directory, registry) = (Arc::new(directory), Arc::new(registry));
         let parts = StorageParts {
             registry: Arc::clone(&registry) as _,
@@ -115,11 +129,19 @@ impl Storage {
         let storage = Self::assemble(parts, options.storage);
         let (id, file) = checkpoint.unzip();
         let position = LogPosition::start(directory.epoch());
-        let last = Last { period: 1, file: file.clone(), position, appends: 0 };
+        let last = Last {
+            period: 1,
+            file: file.clone(),
+            position,
+            appends: 0,
+        };
         let embedded = Embedded::new(directory, registry, options.checkpoint, last, figures);
         embedded.taken(file.as_deref(), 0)?;
         if !options.storage.read_only {
-            let live = file.as_ref().map(|file| file.live().clone()).unwrap_or_default();
+            let live = file
+                .as_ref()
+                .map(|file| file.live().clone())
+                .unwrap_or_default();
             embedded.free(id, &live, &[], position)?;
         }
         // Nobody else has this storage yet.
@@ -129,11 +151,19 @@ impl Storage {
 
     /// What the database takes on the disk; `None` if it has no directory.
     pub fn disk(&self) -> Result<Option<DiskStatistics>, DirectoryError> {
-        self.inner.embedded.get().map(|embedded| embedded.statistics()).transpose()
+        self.inner
+            .embedded
+            .get()
+            .map(|embedded| embedded.statistics())
+            .transpose()
     }
 }
 
-fn open(path: &Path, options: OpenOptions, runtime: &Arc<dyn Runtime>) -> Result<Opened, OpenError> {
+fn open(
+    path: &Path,
+    options: OpenOptions,
+    runtime: &Arc<dyn Runtime>,
+) -> Result<Opened, OpenError> {
     let start = runtime.elapsed();
     let mut opening = if options.storage.read_only {
         Opening::for_reading(path)?
@@ -148,16 +178,25 @@ fn open(path: &Path, options: OpenOptions, runtime: &Arc<dyn Runtime>) -> Result
     let epoch = opening.claimed().or(opening.real()).unwrap_or(0);
     let history = options.storage.history;
     let registry = match &checkpoint {
-        Some((_, file)) => MemoryRegistry::over(Arc::clone(file) as _, epoch, history, Arc::clone(runtime)),
+        Some((_, file)) => {
+            MemoryRegistry::over(Arc::clone(file) as _, epoch, history, Arc::clone(runtime))
+        }
         None => MemoryRegistry::new(epoch, history, Arc::clone(runtime)),
     };
-    let header = checkpoint.as_ref().map(|(_, file)| file.header().clone()).unwrap_or_default();
+    let header = checkpoint
+        .as_ref()
+        .map(|(_, file)| file.header().clone())
+        .unwrap_or_default();
     let (segments, transactions) = replay(path, &mut opening, &registry, &header)?;
     if segments > 0
         && let Some((id, path)) = opening.checkpoint_path(0)
     {
         let position = LogPosition::start(epoch).into();
-        let write = |header: &Header| Header { period: 0, position, ..header.clone() };
+        let write = |header: &Header| Header {
+            period: 0,
+            position,
+            ..header.clone()
+        };
         let file = write_checkpoint(&registry, &path, opening.seed(), opening.steps(), write)?;
         checkpoint = Some((id, file));
     }
@@ -168,7 +207,12 @@ fn open(path: &Path, options: OpenOptions, runtime: &Arc<dyn Runtime>) -> Result
         opening_time: runtime.elapsed().saturating_sub(start),
         ..DiskStatistics::default()
     };
-    Ok(Opened { directory, registry, checkpoint, figures })
+    Ok(Opened {
+        directory,
+        registry,
+        checkpoint,
+        figures,
+    })
 }
 
 fn replay(
@@ -181,19 +225,30 @@ fn replay(
     let scanned = opening.replay(recorded(header.position), &mut |key, place, bytes| {
         let damaged = |reason: SegmentError| {
             let name = LogFileId::from_segment(place.segment);
-            let name =
-                name.map(|id| format!("log/{:08x}-{:08x}.log", id.epoch, id.index)).unwrap_or_default();
-            OpenError::Segment { path: path.join(name), offset: place.base, reason }
+            let name = name
+                .map(|id| format!("log/{:08x}-{:08x}.log", id.epoch, id.index))
+                .unwrap_or_default();
+            OpenError::Segment {
+                path: path.join(name),
+                offset: place.base,
+                reason,
+            }
         };
         let segment = Segment::decode(&bytes).map_err(damaged)?;
         if segment.key != key || segment.kind != SegmentKind::Segment {
             return Err(damaged(SegmentError::Foreign));
         }
         let applied = replay.apply(&segment.record, place);
-        applied.map_err(|reason| OpenError::Replay { path: path.to_owned(), reason })?;
+        applied.map_err(|reason| OpenError::Replay {
+            path: path.to_owned(),
+            reason,
+        })?;
         Ok(())
     })?;
-    Ok((scanned.map_or(0, |scanned| scanned.segments), replay.transactions() as u64))
+    Ok((
+        scanned.map_or(0, |scanned| scanned.segments),
+        replay.transactions() as u64,
+    ))
 }
 
 /// Writes all entries of a registry as they are when this begins, and lets the registry lie over them.
@@ -209,7 +264,8 @@ pub(super) fn write_checkpoint(
     let header = header(survey.header());
     loop {
         let entries = survey.next_entries(limits::CHECKPOINT_CHUNK_ENTRIES);
-        let entries = entries.map_err(|error| DirectoryError::file(path, "gather the entries of", &error))?;
+        let entries =
+            entries.map_err(|error| DirectoryError::file(path, "gather the entries of", &error))?;
         if entries.is_empty() {
             break;
         }

@@ -30,18 +30,32 @@ async fn what_calls_and_instances_cost() {
     let times = 20_000_u32;
     let begun = Instant::now();
     for n in 0..times {
-        assert!(store.get((n % 1_000).to_be_bytes()).await.unwrap().is_some());
+        assert!(
+            store
+                .get((n % 1_000).to_be_bytes())
+                .await
+                .unwrap()
+                .is_some()
+        );
     }
-    println!("warm get, in a transaction:        {:8.2} us", microseconds_each(begun, times));
+    println!(
+        "warm get, in a transaction:        {:8.2} us",
+        microseconds_each(begun, times)
+    );
     drop((store, tx));
 
     let before = db.statistics().calls;
     let begun = Instant::now();
     for n in 0..times {
         let key = (n % 1_000).to_be_bytes();
-        db.transact(async |tx| tx.open_store("s").await?.get(key).await).await.unwrap();
+        db.transact(async |tx| tx.open_store("s").await?.get(key).await)
+            .await
+            .unwrap();
     }
-    println!("whole read transaction, warm:      {:8.2} us", microseconds_each(begun, times));
+    println!(
+        "whole read transaction, warm:      {:8.2} us",
+        microseconds_each(begun, times)
+    );
     let after = db.statistics().calls;
     let each = |after: u64, before: u64| (after - before) as f64 / f64::from(times);
     println!(
@@ -56,25 +70,44 @@ async fn what_calls_and_instances_cost() {
 
     let begun = Instant::now();
     for n in 0..2_000_u32 {
-        db.transact(async |tx| tx.open_store("s").await?.put(n.to_be_bytes(), "x").await).await.unwrap();
+        db.transact(async |tx| tx.open_store("s").await?.put(n.to_be_bytes(), "x").await)
+            .await
+            .unwrap();
     }
-    println!("whole write transaction, in memory:{:8.2} us", microseconds_each(begun, 2_000));
+    println!(
+        "whole write transaction, in memory:{:8.2} us",
+        microseconds_each(begun, 2_000)
+    );
 
     let begun = Instant::now();
     let mut open = Vec::new();
     for _ in 0..500 {
         open.push(db.begin(Isolation::Snapshot).await.unwrap());
     }
-    println!("begin in a fresh instance:         {:8.2} us", microseconds_each(begun, 500));
+    println!(
+        "begin in a fresh instance:         {:8.2} us",
+        microseconds_each(begun, 500)
+    );
     drop(open);
 
-    let options = RunOptions { grants: [Grant::exact("s", Mode::Read)].into_iter().collect(), ..RunOptions::default() };
-    let empty = alone(r#"(func (export "run") (param i32 i32) (result i32)
-        (i32.store8 (i32.const 0) (i32.const 0)) (i32.store (i32.const 8) (i32.const 0)) (i32.const 0))"#);
-    for (name, bytes) in [("empty run, no engine:", empty), ("run with engine, one failing get:", reader())] {
+    let options = RunOptions {
+        grants: [Grant::exact("s", Mode::Read)].into_iter().collect(),
+        ..RunOptions::default()
+    };
+    let empty = alone(
+        r#"(func (export "run") (param i32 i32) (result i32)
+        (i32.store8 (i32.const 0) (i32.const 0)) (i32.store (i32.const 8) (i32.const 0)) (i32.const 0))"#,
+    );
+    for (name, bytes) in [
+        ("empty run, no engine:", empty),
+        ("run with engine, one failing get:", reader()),
+    ] {
         let begun = Instant::now();
         let plugin = Plugin::load(bytes).await.unwrap();
-        println!("load of plugin:                    {:8.2} us", microseconds_each(begun, 1));
+        println!(
+            "load of plugin:                    {:8.2} us",
+            microseconds_each(begun, 1)
+        );
         let begun = Instant::now();
         for _ in 0..1_000 {
             drop(plugin.run(&db, b"s", &options).await);

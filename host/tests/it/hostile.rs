@@ -8,20 +8,31 @@ use crate::memory;
 use crate::wat_plugin::{alone, alone_with_memory, plugin, reader, writer};
 
 fn options(limits: RunLimits) -> RunOptions {
-    RunOptions { grants: [Grant::prefix("", Mode::Create)].into_iter().collect(), limits, ..RunOptions::default() }
+    RunOptions {
+        grants: [Grant::prefix("", Mode::Create)].into_iter().collect(),
+        limits,
+        ..RunOptions::default()
+    }
 }
 
 fn limit_name(error: &Error) -> &str {
-    let Error::Limit { name, .. } = error else { panic!("{error}") };
+    let Error::Limit { name, .. } = error else {
+        panic!("{error}")
+    };
     name
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endless_loop_is_stopped_and_its_neighbours_go_on() {
     let db = memory().await;
-    let spinner = Plugin::load(alone(r#"(func (export "run") (param i32 i32) (result i32) (loop (br 0)) (unreachable))"#));
+    let spinner = Plugin::load(alone(
+        r#"(func (export "run") (param i32 i32) (result i32) (loop (br 0)) (unreachable))"#,
+    ));
     let spinner = spinner.await.unwrap();
-    let limits = RunLimits { wall: Duration::from_millis(300), ..RunLimits::default() };
+    let limits = RunLimits {
+        wall: Duration::from_millis(300),
+        ..RunLimits::default()
+    };
     let begun = Instant::now();
     let spinners: Vec<_> = (0..4)
         .map(|_| {
@@ -30,9 +41,14 @@ async fn an_endless_loop_is_stopped_and_its_neighbours_go_on() {
         })
         .collect();
     // More spinners than threads, and a transaction still gets through meanwhile.
-    db.transact(async |tx| tx.open_or_create_store("s").await?.put("k", "v").await).await.unwrap();
+    db.transact(async |tx| tx.open_or_create_store("s").await?.put("k", "v").await)
+        .await
+        .unwrap();
     for spinner in spinners {
-        assert_eq!(limit_name(&spinner.await.unwrap()), "milliseconds of wall time");
+        assert_eq!(
+            limit_name(&spinner.await.unwrap()),
+            "milliseconds of wall time"
+        );
     }
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
@@ -40,7 +56,10 @@ async fn an_endless_loop_is_stopped_and_its_neighbours_go_on() {
 #[tokio::test]
 async fn a_loop_while_starting_or_allocating_is_stopped_too() {
     let db = memory().await;
-    let limits = RunLimits { wall: Duration::from_millis(100), ..RunLimits::default() };
+    let limits = RunLimits {
+        wall: Duration::from_millis(100),
+        ..RunLimits::default()
+    };
     let start = alone(
         r#"(func $spin (loop (br 0))) (start $spin)
            (func (export "run") (param i32 i32) (result i32) (unreachable))"#,
@@ -48,7 +67,10 @@ async fn a_loop_while_starting_or_allocating_is_stopped_too() {
     let realloc = wat::parse_str(include_str!("spinning_realloc.wat")).unwrap();
     for bytes in [start, realloc] {
         let spinner = Plugin::load(bytes).await.unwrap();
-        let error = spinner.run(&db, b"request", &options(limits.clone())).await.unwrap_err();
+        let error = spinner
+            .run(&db, b"request", &options(limits.clone()))
+            .await
+            .unwrap_err();
         assert_eq!(limit_name(&error), "milliseconds of wall time");
     }
 }
@@ -60,8 +82,16 @@ async fn memory_and_table_growth_is_stopped() {
         r#"(func (export "run") (param i32 i32) (result i32)
              (loop (drop (memory.grow (i32.const 16))) (br 0)) (unreachable))"#,
     );
-    let limits = RunLimits { memory_bytes: 16 << 20, ..RunLimits::default() };
-    let error = Plugin::load(grower).await.unwrap().run(&db, b"", &options(limits)).await.unwrap_err();
+    let limits = RunLimits {
+        memory_bytes: 16 << 20,
+        ..RunLimits::default()
+    };
+    let error = Plugin::load(grower)
+        .await
+        .unwrap()
+        .run(&db, b"", &options(limits))
+        .await
+        .unwrap_err();
     assert_eq!(limit_name(&error), "bytes of memory");
 
     let tables = alone(
@@ -69,12 +99,28 @@ async fn memory_and_table_growth_is_stopped() {
            (func (export "run") (param i32 i32) (result i32)
              (loop (drop (table.grow $t (ref.null func) (i32.const 100))) (br 0)) (unreachable))"#,
     );
-    let error = Plugin::load(tables).await.unwrap().run(&db, b"", &options(RunLimits::default())).await.unwrap_err();
+    let error = Plugin::load(tables)
+        .await
+        .unwrap()
+        .run(&db, b"", &options(RunLimits::default()))
+        .await
+        .unwrap_err();
     assert_eq!(limit_name(&error), "table elements");
 
-    let large = alone_with_memory(4_096, r#"(func (export "run") (param i32 i32) (result i32) (unreachable))"#);
-    let limits = RunLimits { memory_bytes: 16 << 20, ..RunLimits::default() };
-    let error = Plugin::load(large).await.unwrap().run(&db, b"", &options(limits)).await.unwrap_err();
+    let large = alone_with_memory(
+        4_096,
+        r#"(func (export "run") (param i32 i32) (result i32) (unreachable))"#,
+    );
+    let limits = RunLimits {
+        memory_bytes: 16 << 20,
+        ..RunLimits::default()
+    };
+    let error = Plugin::load(large)
+        .await
+        .unwrap()
+        .run(&db, b"", &options(limits))
+        .await
+        .unwrap_err();
     assert_eq!(limit_name(&error), "bytes of memory");
 }
 
@@ -85,7 +131,12 @@ async fn deep_recursion_traps() {
         r#"(func $deep (param i32) (result i32) (i32.add (call $deep (local.get 0)) (i32.const 1)))
            (func (export "run") (param i32 i32) (result i32) (call $deep (i32.const 0)))"#,
     );
-    let error = Plugin::load(deep).await.unwrap().run(&db, b"", &options(RunLimits::default())).await.unwrap_err();
+    let error = Plugin::load(deep)
+        .await
+        .unwrap()
+        .run(&db, b"", &options(RunLimits::default()))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), "plugin-trap");
     assert!(error.to_string().contains("stack"), "{error}");
 }
@@ -94,61 +145,142 @@ async fn deep_recursion_traps() {
 async fn a_trap_in_the_middle_of_a_transaction_rolls_it_back() {
     let db = memory().await;
     let trapping = Plugin::load(writer(false, "(unreachable)")).await.unwrap();
-    let error = trapping.run(&db, b"canary", &options(RunLimits::default())).await.unwrap_err();
+    let error = trapping
+        .run(&db, b"canary", &options(RunLimits::default()))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), "plugin-trap");
-    assert!(db.snapshot().await.unwrap().stores().await.unwrap().is_empty());
+    assert!(
+        db.snapshot()
+            .await
+            .unwrap()
+            .stores()
+            .await
+            .unwrap()
+            .is_empty()
+    );
     // The database is as good as before.
-    let writing = Plugin::load(writer(true, "(call $ok (i32.const 4096) (i32.const 6))")).await.unwrap();
-    let report = writing.run(&db, b"canary", &options(RunLimits::default())).await.unwrap();
+    let writing = Plugin::load(writer(true, "(call $ok (i32.const 4096) (i32.const 6))"))
+        .await
+        .unwrap();
+    let report = writing
+        .run(&db, b"canary", &options(RunLimits::default()))
+        .await
+        .unwrap();
     assert_eq!(report.response, b"canary");
-    let read = Plugin::load(reader()).await.unwrap().run(&db, b"canary", &options(RunLimits::default())).await.unwrap();
+    let read = Plugin::load(reader())
+        .await
+        .unwrap()
+        .run(&db, b"canary", &options(RunLimits::default()))
+        .await
+        .unwrap();
     assert_eq!(read.response, b"value");
 }
 
 #[tokio::test]
 async fn bytes_and_responses_are_bounded() {
     let db = memory().await;
-    let writing = Plugin::load(writer(true, "(call $ok (i32.const 0) (i32.const 60000))")).await.unwrap();
-    let few = RunLimits { call_bytes: 64, ..RunLimits::default() };
-    assert_eq!(limit_name(&writing.run(&db, b"s", &options(few)).await.unwrap_err()), "bytes of host calls");
-    let short = RunLimits { response_bytes: 1_000, ..RunLimits::default() };
-    assert_eq!(limit_name(&writing.run(&db, b"s", &options(short)).await.unwrap_err()), "bytes of response");
-    let lying = alone(r#"(func (export "run") (param i32 i32) (result i32)
-        (i32.store (i32.const 4) (i32.const 0)) (i32.store (i32.const 8) (i32.const -1)) (i32.const 0))"#);
-    let error = Plugin::load(lying).await.unwrap().run(&db, b"", &options(RunLimits::default())).await.unwrap_err();
+    let writing = Plugin::load(writer(true, "(call $ok (i32.const 0) (i32.const 60000))"))
+        .await
+        .unwrap();
+    let few = RunLimits {
+        call_bytes: 64,
+        ..RunLimits::default()
+    };
+    assert_eq!(
+        limit_name(&writing.run(&db, b"s", &options(few)).await.unwrap_err()),
+        "bytes of host calls"
+    );
+    let short = RunLimits {
+        response_bytes: 1_000,
+        ..RunLimits::default()
+    };
+    assert_eq!(
+        limit_name(&writing.run(&db, b"s", &options(short)).await.unwrap_err()),
+        "bytes of response"
+    );
+    let lying = alone(
+        r#"(func (export "run") (param i32 i32) (result i32)
+        (i32.store (i32.const 4) (i32.const 0)) (i32.store (i32.const 8) (i32.const -1)) (i32.const 0))"#,
+    );
+    let error = Plugin::load(lying)
+        .await
+        .unwrap()
+        .run(&db, b"", &options(RunLimits::default()))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), "plugin-trap");
 }
 
 #[tokio::test]
 async fn a_conflict_is_run_again_only_if_nothing_took_effect() {
     let db = memory().await;
-    let retry = TransactOptions { attempts_max: 4, ..TransactOptions::default() };
-    let options = RunOptions { retry, ..options(RunLimits::default()) };
-    let never = Plugin::load(writer(false, "(call $conflict)")).await.unwrap();
+    let retry = TransactOptions {
+        attempts_max: 4,
+        ..TransactOptions::default()
+    };
+    let options = RunOptions {
+        retry,
+        ..options(RunLimits::default())
+    };
+    let never = Plugin::load(writer(false, "(call $conflict)"))
+        .await
+        .unwrap();
     let before = db.statistics().calls.now;
-    assert_eq!(never.run(&db, b"s", &options).await.unwrap_err().kind(), "conflict");
+    assert_eq!(
+        never.run(&db, b"s", &options).await.unwrap_err().kind(),
+        "conflict"
+    );
     assert_eq!(db.statistics().calls.now - before, 4);
 
-    let committed = Plugin::load(writer(true, "(call $conflict)")).await.unwrap();
+    let committed = Plugin::load(writer(true, "(call $conflict)"))
+        .await
+        .unwrap();
     let before = db.statistics().calls.commit;
-    assert_eq!(committed.run(&db, b"s", &options).await.unwrap_err().kind(), "plugin-failed");
+    assert_eq!(
+        committed.run(&db, b"s", &options).await.unwrap_err().kind(),
+        "plugin-failed"
+    );
     assert_eq!(db.statistics().calls.commit - before, 1);
 }
 
 #[tokio::test]
 async fn wrong_plugins_are_refused_by_name() {
-    let load = async |text: &str| Plugin::load(wat::parse_str(text).unwrap()).await.unwrap_err();
-    assert_eq!(Plugin::load(b"no wasm at all".to_vec()).await.unwrap_err().kind(), "plugin-invalid");
-    assert_eq!(Plugin::load(Vec::new()).await.unwrap_err().kind(), "plugin-invalid");
+    let load = async |text: &str| {
+        Plugin::load(wat::parse_str(text).unwrap())
+            .await
+            .unwrap_err()
+    };
+    assert_eq!(
+        Plugin::load(b"no wasm at all".to_vec())
+            .await
+            .unwrap_err()
+            .kind(),
+        "plugin-invalid"
+    );
+    assert_eq!(
+        Plugin::load(Vec::new()).await.unwrap_err().kind(),
+        "plugin-invalid"
+    );
     let module = load("(module)").await;
     assert_eq!(module.kind(), "plugin-invalid");
     assert!(module.to_string().contains("core module"), "{module}");
-    for name in ["sop:storage/registry@0.1.0", "sop:storage/blobs@0.1.0", "sop:engine/maintenance@0.1.0", "wasi:cli/environment@0.2.0"] {
+    for name in [
+        "sop:storage/registry@0.1.0",
+        "sop:storage/blobs@0.1.0",
+        "sop:engine/maintenance@0.1.0",
+        "wasi:cli/environment@0.2.0",
+    ] {
         let error = load(&format!(r#"(component (import "{name}" (instance)))"#)).await;
         assert_eq!(error.kind(), "plugin-import", "{error}");
         assert!(error.to_string().contains(name), "{error}");
     }
-    assert!(load("(component)").await.to_string().contains("does not export `run`"));
+    assert!(
+        load("(component)")
+            .await
+            .to_string()
+            .contains("does not export `run`")
+    );
     let shape = r#"(component (core module $m (func (export "f"))) (core instance $i (instantiate $m))
         (func $f (canon lift (core func $i "f"))) (export "run" (func $f)))"#;
     assert!(load(shape).await.to_string().contains("is not `run"));
@@ -160,7 +292,10 @@ async fn wrong_plugins_are_refused_by_name() {
 async fn damaged_plugins_never_panic_the_host() {
     let whole = plugin(r#"(func (export "run") (param i32 i32) (result i32) (call $conflict))"#);
     for cut in (0..whole.len()).step_by(97) {
-        assert!(Plugin::load(whole[..cut].to_vec()).await.is_err(), "cut at {cut}");
+        assert!(
+            Plugin::load(whole[..cut].to_vec()).await.is_err(),
+            "cut at {cut}"
+        );
     }
     // A flipped byte may still be a valid plugin; it must only not harm the host.
     for position in (0..whole.len()).step_by(509) {

@@ -13,7 +13,11 @@ fn surface(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
             Payload::ComponentImportSection(section) if depth == 1 => {
                 for import in section {
                     let import = import.unwrap();
-                    assert!(matches!(import.ty, ComponentTypeRef::Instance(_)), "{} is no interface", import.name.name);
+                    assert!(
+                        matches!(import.ty, ComponentTypeRef::Instance(_)),
+                        "{} is no interface",
+                        import.name.name
+                    );
                     imports.push(import.name.name.to_owned());
                 }
             }
@@ -34,9 +38,23 @@ fn surface(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
 fn the_engine_imports_registry_blobs_and_types_and_nothing_else() {
     let (mut imports, exports) = surface(ENGINE_COMPONENT);
     imports.sort();
-    assert_eq!(imports, ["sop:storage/blobs@0.1.0", "sop:storage/registry@0.1.0", "sop:storage/types@0.1.0"]);
-    for name in ["sop:engine/types@0.1.0", "sop:engine/transactions@0.1.0", "sop:engine/maintenance@0.1.0"] {
-        assert!(exports.iter().any(|export| export == name), "{name} is not exported");
+    assert_eq!(
+        imports,
+        [
+            "sop:storage/blobs@0.1.0",
+            "sop:storage/registry@0.1.0",
+            "sop:storage/types@0.1.0"
+        ]
+    );
+    for name in [
+        "sop:engine/types@0.1.0",
+        "sop:engine/transactions@0.1.0",
+        "sop:engine/maintenance@0.1.0",
+    ] {
+        assert!(
+            exports.iter().any(|export| export == name),
+            "{name} is not exported"
+        );
     }
 }
 
@@ -45,13 +63,21 @@ fn the_types_that_the_engine_imports_grant_nothing() {
     let engine = wasmtime::Engine::default();
     let component = wasmtime::component::Component::new(&engine, ENGINE_COMPONENT).unwrap();
     let world = component.component_type();
-    let types = world.get_import(&engine, "sop:storage/types@0.1.0").unwrap().ty;
-    let wasmtime::component::types::ComponentItem::ComponentInstance(types) = types else { panic!("no interface") };
+    let types = world
+        .get_import(&engine, "sop:storage/types@0.1.0")
+        .unwrap()
+        .ty;
+    let wasmtime::component::types::ComponentItem::ComponentInstance(types) = types else {
+        panic!("no interface")
+    };
     let mut count = 0;
     for (name, item) in types.exports(&engine) {
         count += 1;
         // A plain type: neither a function nor a resource.
-        assert!(matches!(item.ty, wasmtime::component::types::ComponentItem::Type(_)), "{name} grants something");
+        assert!(
+            matches!(item.ty, wasmtime::component::types::ComponentItem::Type(_)),
+            "{name} grants something"
+        );
     }
     assert!(count > 3);
 }

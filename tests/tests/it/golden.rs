@@ -25,7 +25,11 @@ struct Runner {
 
 impl Runner {
     fn new(url: &str) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         let database = runtime.block_on(Database::open(url)).unwrap();
         Self {
             runtime,
@@ -41,8 +45,12 @@ impl Runner {
     }
 
     async fn command(&mut self, command: &Command) -> Result<String, Error> {
-        let args: Vec<&str> =
-            command.args.iter().filter(|arg| arg.key.is_none()).map(|arg| arg.value.as_str()).collect();
+        let args: Vec<&str> = command
+            .args
+            .iter()
+            .filter(|arg| arg.key.is_none())
+            .map(|arg| arg.value.as_str())
+            .collect();
         let pairs: Vec<(&str, Vec<u8>)> = command
             .args
             .iter()
@@ -60,19 +68,37 @@ impl Runner {
                 Ok(String::new())
             }
             (Some(tx), "commit") => {
-                let info = self.transactions.remove(&tx).expect("begun").commit().await?;
-                let again = if info.revalidations > 0 { " (validated again)" } else { "" };
+                let info = self
+                    .transactions
+                    .remove(&tx)
+                    .expect("begun")
+                    .commit()
+                    .await?;
+                let again = if info.revalidations > 0 {
+                    " (validated again)"
+                } else {
+                    ""
+                };
                 Ok(format!("committed{again}\n"))
             }
-            (Some(tx), "rollback") => {
-                self.transactions.remove(&tx).expect("begun").rollback().await.map(|()| String::new())
-            }
+            (Some(tx), "rollback") => self
+                .transactions
+                .remove(&tx)
+                .expect("begun")
+                .rollback()
+                .await
+                .map(|()| String::new()),
             (Some(tx), name) => inside(&self.transactions[&tx], name, &args, &pairs).await,
         }
     }
 
     /// Commands without a transaction run in one of their own.
-    async fn outside(&mut self, name: &str, args: &[&str], pairs: &[(&str, Vec<u8>)]) -> Result<String, Error> {
+    async fn outside(
+        &mut self,
+        name: &str,
+        args: &[&str],
+        pairs: &[(&str, Vec<u8>)],
+    ) -> Result<String, Error> {
         match name {
             "mark" => {
                 let version = self.database().snapshot().await?.version();
@@ -96,7 +122,10 @@ impl Runner {
 
 /// `x*300` stands for 300 times x, so that scripts can have large values.
 fn expand(value: &str) -> Vec<u8> {
-    match value.split_once('*').and_then(|(text, count)| Some((text, count.parse().ok()?))) {
+    match value
+        .split_once('*')
+        .and_then(|(text, count)| Some((text, count.parse().ok()?)))
+    {
         Some((text, count)) => text.repeat(count).into_bytes(),
         None => value.as_bytes().to_vec(),
     }
@@ -109,7 +138,11 @@ fn shown(value: &[u8]) -> String {
     if text.len() > 40 && text.chars().all(|char| char == first) {
         return format!("{first}*{}", text.len());
     }
-    if text.is_empty() { "''".to_owned() } else { text.into_owned() }
+    if text.is_empty() {
+        "''".to_owned()
+    } else {
+        text.into_owned()
+    }
 }
 
 fn range(args: &[&str]) -> KeyRange {
@@ -173,22 +206,37 @@ async fn on_store(
         "fill" => {
             // fill STORE PREFIX COUNT: so many items, enough to split leaves.
             for number in 0..args[2].parse::<u32>().expect("a number") {
-                store.put(format!("{}{number:04}", args[1]), "filler ".repeat(8)).await?;
+                store
+                    .put(format!("{}{number:04}", args[1]), "filler ".repeat(8))
+                    .await?;
             }
         }
         "remove" => {
             for key in &args[1..] {
                 let present = store.remove(key).await?;
-                writeln!(output, "{key} {}", if present { "removed" } else { "absent" }).expect("a string");
+                writeln!(
+                    output,
+                    "{key} {}",
+                    if present { "removed" } else { "absent" }
+                )
+                .expect("a string");
             }
         }
-        "remove_range" => writeln!(output, "{} removed", store.remove_range(range(args)).await?).expect("a string"),
+        "remove_range" => writeln!(output, "{} removed", store.remove_range(range(args)).await?)
+            .expect("a string"),
         "count" => writeln!(output, "{}", store.count().await?).expect("a string"),
         "scan" | "back" => {
-            let direction = if name == "scan" { Direction::Ascending } else { Direction::Descending };
-            let limit = args.get(3).map_or(1_000, |limit| limit.parse().expect("a number"));
+            let direction = if name == "scan" {
+                Direction::Ascending
+            } else {
+                Direction::Descending
+            };
+            let limit = args
+                .get(3)
+                .map_or(1_000, |limit| limit.parse().expect("a number"));
             for item in store.scan(range(args), direction, limit).await? {
-                writeln!(output, "{} = {}", shown(&item.key), shown(&item.value)).expect("a string");
+                writeln!(output, "{} = {}", shown(&item.key), shown(&item.value))
+                    .expect("a string");
             }
         }
         other => panic!("no such command: {other}"),
@@ -221,7 +269,10 @@ impl goldenscript::Runner for Runner {
 
 fn run_all(url: impl Fn(&Path) -> String) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
-    let mut scripts: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut scripts: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     scripts.sort();
     assert!(scripts.len() >= 20, "the scripts are there");
     for script in scripts {

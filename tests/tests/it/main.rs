@@ -1,6 +1,13 @@
 //! Everything that needs more than one crate, in one binary, because each binary links wasmtime.
 
 #![allow(missing_docs, reason = "tests have no public interface")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail loudly"
+)]
 
 mod golden;
+mod readme;

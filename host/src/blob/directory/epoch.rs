@@ -66,7 +66,11 @@ pub(crate) fn newest(layout: &Layout, seed: u64) -> Result<Newest, DirectoryErro
             break;
         }
     }
-    Ok(Newest { claimed, decided, real })
+    Ok(Newest {
+        claimed,
+        decided,
+        real,
+    })
 }
 
 /// Claims an epoch; `false` if another did before.
@@ -88,14 +92,21 @@ pub(crate) fn decide(
     seed: u64,
     steps: &Steps,
 ) -> Result<bool, DirectoryError> {
-    put_if_absent(&layout.manifest(epoch), &encode(manifest, epoch, seed), steps)
+    put_if_absent(
+        &layout.manifest(epoch),
+        &encode(manifest, epoch, seed),
+        steps,
+    )
 }
 
 /// Whether someone claimed an epoch after this one: one look at one name.
 pub(crate) fn claimed_after(layout: &Layout, epoch: u32) -> Result<bool, DirectoryError> {
-    let Some(next) = epoch.checked_add(1) else { return Ok(false) };
+    let Some(next) = epoch.checked_add(1) else {
+        return Ok(false);
+    };
     let path = layout.claim(next);
-    path.try_exists().map_err(|error| DirectoryError::file(&path, "look for", &error))
+    path.try_exists()
+        .map_err(|error| DirectoryError::file(&path, "look for", &error))
 }
 
 fn put_if_absent(path: &Path, bytes: &[u8], steps: &Steps) -> Result<bool, DirectoryError> {
@@ -135,13 +146,18 @@ fn decode<T: serde::de::DeserializeOwned>(
     seed: u64,
 ) -> Result<T, DirectoryError> {
     let damaged = |reason: &str| DirectoryError::damaged(path, 0, reason);
-    let split = bytes.len().checked_sub(CHECKSUM_BYTES).and_then(|length| bytes.split_at_checked(length));
+    let split = bytes
+        .len()
+        .checked_sub(CHECKSUM_BYTES)
+        .and_then(|length| bytes.split_at_checked(length));
     let (checked, check) = split.ok_or_else(|| damaged("it is too short"))?;
     if check != checksum(checked, seed ^ u64::from(epoch)).to_le_bytes() {
         return Err(damaged("it does not match its checksum"));
     }
     match checked.split_first() {
-        Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| damaged("it cannot be decoded")),
+        Some((&VERSION, rest)) => {
+            postcard::from_bytes(rest).map_err(|_| damaged("it cannot be decoded"))
+        }
         _ => Err(damaged("its version is not known")),
     }
 }

@@ -71,12 +71,20 @@ impl DirectoryError {
         if is_full(error) {
             return Self::Full(path.to_owned());
         }
-        Self::File { path: path.to_owned(), action, reason: error.to_string() }
+        Self::File {
+            path: path.to_owned(),
+            action,
+            reason: error.to_string(),
+        }
     }
 
     /// Damage found in a file.
     pub(crate) fn damaged(path: &Path, offset: u64, reason: impl Into<String>) -> Self {
-        Self::Damaged { path: path.to_owned(), offset, reason: reason.into() }
+        Self::Damaged {
+            path: path.to_owned(),
+            offset,
+            reason: reason.into(),
+        }
     }
 }
 
@@ -95,5 +103,8 @@ impl From<DirectoryError> for BlobError {
 /// Whether an error says that the disk, a quota or the largest file size is used up.
 pub(crate) fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
-    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
 }

@@ -30,11 +30,28 @@ pub(crate) struct LogFile {
 
 impl LogFile {
     /// A new file, with room for `bytes`, whose name is durable.
-    pub(crate) fn create(path: &Path, id: LogFileId, bytes: u32, steps: &Steps) -> io::Result<Self> {
+    pub(crate) fn create(
+        path: &Path,
+        id: LogFileId,
+        bytes: u32,
+        steps: &Steps,
+    ) -> io::Result<Self> {
         steps.at("create a log file")?;
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)?;
         let path = path.to_owned();
-        let mut created = Self { file, path, steps: steps.clone(), id, end: 0, allocated: 0, zeroed: 0 };
+        let mut created = Self {
+            file,
+            path,
+            steps: steps.clone(),
+            id,
+            end: 0,
+            allocated: 0,
+            zeroed: 0,
+        };
         if let Err(error) = created.publish(bytes) {
             // A file without room is of no use; the next attempt makes it again.
             let _ = std::fs::remove_file(&created.path);
@@ -53,12 +70,19 @@ impl LogFile {
 
     /// Where the next frame starts.
     pub(crate) fn position(&self) -> LogPosition {
-        LogPosition { epoch: self.id.epoch, index: self.id.index, offset: self.end }
+        LogPosition {
+            epoch: self.id.epoch,
+            index: self.id.index,
+            offset: self.end,
+        }
     }
 
     /// Makes sure that the disk has room for `bytes` more, so that a full disk shows before any record is touched.
     pub(crate) fn reserve(&mut self, bytes: u32) -> io::Result<()> {
-        let needed = self.end.checked_add(bytes).ok_or(io::ErrorKind::FileTooLarge)?;
+        let needed = self
+            .end
+            .checked_add(bytes)
+            .ok_or(io::ErrorKind::FileTooLarge)?;
         if needed > self.allocated {
             self.steps.at("allocate")?;
             let chunk = needed.saturating_add(limits::LOG_ALLOCATION_BYTES);
@@ -71,7 +95,11 @@ impl LogFile {
         if needed > self.zeroed {
             // Large records are written once: the gain of one cheap sync is not worth writing them twice.
             let large = bytes > limits::LOG_ZEROS_BYTES;
-            let target = if large { needed } else { needed.saturating_add(limits::LOG_ZEROS_BYTES) };
+            let target = if large {
+                needed
+            } else {
+                needed.saturating_add(limits::LOG_ZEROS_BYTES)
+            };
             let target = target.min(self.allocated);
             if !large {
                 self.write_zeros(target)?;
@@ -83,7 +111,12 @@ impl LogFile {
 
     fn allocate(&self, target: u32) -> io::Result<()> {
         let length = u64::from(target.saturating_sub(self.allocated));
-        match fallocate(&self.file, FallocateFlags::empty(), u64::from(self.allocated), length) {
+        match fallocate(
+            &self.file,
+            FallocateFlags::empty(),
+            u64::from(self.allocated),
+            length,
+        ) {
             // A file system that cannot allocate gets its room from the zeros.
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             Err(error) => Err(error.into()),
@@ -106,7 +139,10 @@ impl LogFile {
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write_at_end(bytes)?;
         let length = u32::try_from(bytes.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        self.end = self.end.checked_add(length).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.end = self
+            .end
+            .checked_add(length)
+            .ok_or(io::ErrorKind::FileTooLarge)?;
         Ok(())
     }
 

@@ -15,7 +15,10 @@ pub(super) type Segment = (SegmentKey, SegmentPlace, Bytes);
 
 /// Small log files, so that every test crosses from one to the next.
 pub(super) fn small_files() -> DirectoryOptions {
-    DirectoryOptions { log_file_bytes: 4 << 10, ..DirectoryOptions::default() }
+    DirectoryOptions {
+        log_file_bytes: 4 << 10,
+        ..DirectoryOptions::default()
+    }
 }
 
 /// Opens for writing and keeps what was replayed in the old log: the next opening replays the new epoch only.
@@ -23,7 +26,11 @@ pub(super) fn open(
     path: &Path,
     options: DirectoryOptions,
 ) -> Result<(Directory, Vec<Segment>), DirectoryError> {
-    let mut opening = Opening::for_writing(path, options, [rand::random(), rand::random(), rand::random()])?;
+    let mut opening = Opening::for_writing(
+        path,
+        options,
+        [rand::random(), rand::random(), rand::random()],
+    )?;
     let mut segments = Vec::new();
     replay(&mut opening, &mut segments)?;
     Ok((opening.finish(None)?, segments))
@@ -46,7 +53,11 @@ fn replay(opening: &mut Opening, segments: &mut Vec<Segment>) -> Result<(), Dire
 
 /// The key of the n-th segment.
 pub(super) fn key(directory: &Directory, unique: u64) -> SegmentKey {
-    SegmentKey { epoch: directory.epoch(), period: 0, unique }
+    SegmentKey {
+        epoch: directory.epoch(),
+        period: 0,
+        unique,
+    }
 }
 
 /// Bytes that differ from segment to segment.
@@ -57,8 +68,13 @@ pub(super) fn body(unique: u64, length: usize) -> Bytes {
 
 /// Appends and expects success.
 pub(super) async fn put(directory: &Directory, unique: u64, length: usize) -> SegmentPlace {
-    let put = directory.put(key(directory, unique), body(unique, length)).await.unwrap();
-    let Put::Won(place) = put else { unreachable!("the key was free") };
+    let put = directory
+        .put(key(directory, unique), body(unique, length))
+        .await
+        .unwrap();
+    let Put::Won(place) = put else {
+        unreachable!("the key was free")
+    };
     place
 }
 

@@ -74,17 +74,32 @@ pub(crate) struct Frame {
 impl Frame {
     /// A frame without bytes.
     pub(crate) fn empty(kind: FrameKind, at: LogPosition, durable: LogPosition, seed: u64) -> Self {
-        Self { kind, at, durable, period: 0, unique: 0, length: 0, bytes_checksum: checksum(&[], seed) }
+        Self {
+            kind,
+            at,
+            durable,
+            period: 0,
+            unique: 0,
+            length: 0,
+            bytes_checksum: checksum(&[], seed),
+        }
     }
 
     /// The key of the segment.
     pub(crate) fn key(&self) -> SegmentKey {
-        SegmentKey { epoch: self.at.epoch, period: self.period, unique: self.unique }
+        SegmentKey {
+            epoch: self.at.epoch,
+            period: self.period,
+            unique: self.unique,
+        }
     }
 
     /// The header as it lies in the file.
     pub(crate) fn encode(&self, seed: u64) -> [u8; HEADER_LENGTH] {
-        assert_eq!(self.at.epoch, self.durable.epoch, "durable positions are of the same epoch");
+        assert_eq!(
+            self.at.epoch, self.durable.epoch,
+            "durable positions are of the same epoch"
+        );
         assert_eq!(self.at.offset % ALIGNMENT_BYTES, 0, "frames are aligned");
         let words = [
             MAGIC,
@@ -119,14 +134,22 @@ impl Frame {
         if check != checksum(checked, seed).to_le_bytes() {
             return None;
         }
-        let found = LogPosition { epoch: word(header, 2), index: word(header, 3), offset: word(header, 4) };
+        let found = LogPosition {
+            epoch: word(header, 2),
+            index: word(header, 3),
+            offset: word(header, 4),
+        };
         if found != at {
             return None;
         }
         Some(Self {
             kind: FrameKind::from_number(word(header, 1))?,
             at,
-            durable: LogPosition { epoch: at.epoch, index: word(header, 7), offset: word(header, 8) },
+            durable: LogPosition {
+                epoch: at.epoch,
+                index: word(header, 7),
+                offset: word(header, 8),
+            },
             period: word(header, 6),
             unique: u64::from(word(header, 10)) | u64::from(word(header, 11)) << 32,
             length: word(header, 5),
@@ -142,7 +165,9 @@ impl Frame {
 
 /// Length of a frame with its header and the zeros after it.
 pub(crate) fn frame_bytes(length: u32) -> Option<u32> {
-    length.checked_next_multiple_of(ALIGNMENT_BYTES)?.checked_add(HEADER_BYTES)
+    length
+        .checked_next_multiple_of(ALIGNMENT_BYTES)?
+        .checked_add(HEADER_BYTES)
 }
 
 /// The checksum of this database.
@@ -151,6 +176,8 @@ pub(crate) fn checksum(bytes: &[u8], seed: u64) -> u64 {
 }
 
 fn word(header: &[u8; HEADER_LENGTH], index: usize) -> u32 {
-    let place = header.get(index * 4..).and_then(|rest| rest.first_chunk::<4>());
+    let place = header
+        .get(index * 4..)
+        .and_then(|rest| rest.first_chunk::<4>());
     place.map_or(0, |place| u32::from_le_bytes(*place))
 }

@@ -33,12 +33,19 @@ pub struct LogPosition {
 impl LogPosition {
     /// Where the log of an epoch starts.
     pub const fn start(epoch: u32) -> Self {
-        Self { epoch, index: 1, offset: 0 }
+        Self {
+            epoch,
+            index: 1,
+            offset: 0,
+        }
     }
 
     /// The log file.
     pub const fn file(self) -> LogFileId {
-        LogFileId { epoch: self.epoch, index: self.index }
+        LogFileId {
+            epoch: self.epoch,
+            index: self.index,
+        }
     }
 }
 
@@ -83,7 +90,9 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+        }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -111,7 +120,8 @@ impl Layout {
     }
 
     pub(crate) fn log(&self, id: LogFileId) -> PathBuf {
-        self.logs().join(format!("{:08x}-{:08x}.log", id.epoch, id.index))
+        self.logs()
+            .join(format!("{:08x}-{:08x}.log", id.epoch, id.index))
     }
 
     pub(crate) fn checkpoints(&self) -> PathBuf {
@@ -119,7 +129,8 @@ impl Layout {
     }
 
     pub(crate) fn checkpoint(&self, id: CheckpointId) -> PathBuf {
-        self.checkpoints().join(format!("{:08x}-{:08x}.checkpoint", id.epoch, id.period))
+        self.checkpoints()
+            .join(format!("{:08x}-{:08x}.checkpoint", id.epoch, id.period))
     }
 
     /// The epochs with a file of this extension (`claim` or `manifest`), in order.
@@ -132,7 +143,10 @@ impl Layout {
     pub(crate) fn list_logs(&self) -> Result<Vec<LogFileId>, DirectoryError> {
         list(&self.logs(), |name| {
             let (epoch, index) = name.strip_suffix(".log")?.split_once('-')?;
-            Some(LogFileId { epoch: number(epoch)?, index: number(index)? })
+            Some(LogFileId {
+                epoch: number(epoch)?,
+                index: number(index)?,
+            })
         })
     }
 
@@ -140,7 +154,10 @@ impl Layout {
     pub(crate) fn list_checkpoints(&self) -> Result<Vec<CheckpointId>, DirectoryError> {
         list(&self.checkpoints(), |name| {
             let (epoch, period) = name.strip_suffix(".checkpoint")?.split_once('-')?;
-            Some(CheckpointId { epoch: number(epoch)?, period: number(period)? })
+            Some(CheckpointId {
+                epoch: number(epoch)?,
+                period: number(period)?,
+            })
         })
     }
 
@@ -148,8 +165,13 @@ impl Layout {
     pub(crate) fn remove_temporaries(&self, steps: &Steps) -> Result<(), DirectoryError> {
         for folder in [self.epochs(), self.checkpoints()] {
             for path in list_paths(&folder)? {
-                if path.extension().is_some_and(|extension| extension == TEMPORARY) {
-                    let removed = steps.at("remove a temporary").and_then(|()| fs::remove_file(&path));
+                if path
+                    .extension()
+                    .is_some_and(|extension| extension == TEMPORARY)
+                {
+                    let removed = steps
+                        .at("remove a temporary")
+                        .and_then(|()| fs::remove_file(&path));
                     removed.map_err(|error| DirectoryError::file(&path, "remove", &error))?;
                 }
             }
@@ -176,10 +198,15 @@ fn number(text: &str) -> Option<u32> {
 fn list_paths(folder: &Path) -> Result<Vec<PathBuf>, DirectoryError> {
     let failed = |error: io::Error| DirectoryError::file(folder, "list", &error);
     let entries = fs::read_dir(folder).map_err(failed)?;
-    entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect()
+    entries
+        .map(|entry| entry.map(|entry| entry.path()).map_err(failed))
+        .collect()
 }
 
-fn list<T: Ord>(folder: &Path, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, DirectoryError> {
+fn list<T: Ord>(
+    folder: &Path,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, DirectoryError> {
     let paths = list_paths(folder)?;
     let names = paths.iter().filter_map(|path| path.file_name()?.to_str());
     let mut found: Vec<T> = names.filter_map(parse).collect();
@@ -210,7 +237,10 @@ pub(crate) enum Found {
 /// Looks at the path without changing anything.
 pub(crate) fn inspect(layout: &Layout) -> Result<Found, DirectoryError> {
     let root = layout.root();
-    let foreign = |reason: &str| DirectoryError::Foreign { path: root.to_owned(), reason: reason.to_owned() };
+    let foreign = |reason: &str| DirectoryError::Foreign {
+        path: root.to_owned(),
+        reason: reason.to_owned(),
+    };
     match fs::metadata(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Empty),
         Err(error) => return Err(DirectoryError::file(root, "open", &error)),
@@ -222,11 +252,17 @@ pub(crate) fn inspect(layout: &Layout) -> Result<Found, DirectoryError> {
         Ok(bytes) => parse_format(root, &bytes).map(Found::Database),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             for path in list_paths(root)? {
-                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                let name = path
+                    .file_name()
+                    .and_then(|name| name.to_str())
+                    .unwrap_or_default();
                 let ours = name == LOCK_FILE || name == FORMAT_TEMPORARY;
-                let empty_folder = FOLDERS.contains(&name) && path.is_dir() && list_paths(&path)?.is_empty();
+                let empty_folder =
+                    FOLDERS.contains(&name) && path.is_dir() && list_paths(&path)?.is_empty();
                 if !ours && !empty_folder {
-                    return Err(foreign(&format!("it holds {name:?} and no {FORMAT_FILE:?} file")));
+                    return Err(foreign(&format!(
+                        "it holds {name:?} and no {FORMAT_FILE:?} file"
+                    )));
                 }
             }
             Ok(Found::Empty)
@@ -240,7 +276,9 @@ pub(crate) fn create(layout: &Layout, id: DatabaseId, steps: &Steps) -> Result<(
     let root = layout.root();
     for folder in FOLDERS {
         let path = root.join(folder);
-        let made = steps.at("create a folder").and_then(|()| fs::create_dir_all(&path));
+        let made = steps
+            .at("create a folder")
+            .and_then(|()| fs::create_dir_all(&path));
         made.map_err(|error| DirectoryError::file(&path, "create", &error))?;
     }
     let temporary = root.join(FORMAT_TEMPORARY);
@@ -279,15 +317,30 @@ fn parse_format(root: &Path, bytes: &[u8]) -> Result<DatabaseId, DirectoryError>
         return Err(foreign());
     }
     let path = root.join(FORMAT_FILE);
-    let damaged = || DirectoryError::damaged(&path, 0, "the format file does not match its checksum");
+    let damaged =
+        || DirectoryError::damaged(&path, 0, "the format file does not match its checksum");
     // A later format may say more than this program understands, so its number is looked at first.
-    let found: u32 = words.next().and_then(|word| word.parse().ok()).ok_or_else(damaged)?;
+    let found: u32 = words
+        .next()
+        .and_then(|word| word.parse().ok())
+        .ok_or_else(damaged)?;
     if found > FORMAT {
-        return Err(DirectoryError::Newer { path: root.to_owned(), found, supported: FORMAT });
+        return Err(DirectoryError::Newer {
+            path: root.to_owned(),
+            found,
+            supported: FORMAT,
+        });
     }
-    let id = words.next().and_then(|word| u128::from_str_radix(word, 16).ok()).ok_or_else(damaged)?;
+    let id = words
+        .next()
+        .and_then(|word| u128::from_str_radix(word, 16).ok())
+        .ok_or_else(damaged)?;
     let id = DatabaseId(id);
-    if format_line(found, id) == text { Ok(id) } else { Err(damaged()) }
+    if format_line(found, id) == text {
+        Ok(id)
+    } else {
+        Err(damaged())
+    }
 }
 
 #[cfg(test)]

@@ -22,12 +22,18 @@ pub(crate) struct Lock {
 pub(crate) fn exclusive(layout: &Layout) -> Result<Lock, DirectoryError> {
     let path = layout.lock();
     let failed = |error: io::Error| DirectoryError::file(&path, "lock", &error);
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let open = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path);
     let mut file = open.map_err(failed)?;
     take(layout, &mut file, FlockOperation::NonBlockingLockExclusive)?;
     // For the error of a second opener only; nobody needs it to be durable.
-    let written =
-        file.set_len(0).and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
+    let written = file
+        .set_len(0)
+        .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
     match written {
         Ok(()) => Ok(Lock { _file: Some(file) }),
         Err(error) => Err(failed(error)),
@@ -49,9 +55,10 @@ pub(crate) fn shared(layout: &Layout) -> Result<Lock, DirectoryError> {
 fn take(layout: &Layout, file: &mut File, operation: FlockOperation) -> Result<(), DirectoryError> {
     match flock(&*file, operation) {
         Ok(()) => Ok(()),
-        Err(Errno::WOULDBLOCK) => {
-            Err(DirectoryError::Locked { path: layout.root().to_owned(), holder: holder(file) })
-        }
+        Err(Errno::WOULDBLOCK) => Err(DirectoryError::Locked {
+            path: layout.root().to_owned(),
+            holder: holder(file),
+        }),
         Err(error) => Err(DirectoryError::file(&layout.lock(), "lock", &error.into())),
     }
 }

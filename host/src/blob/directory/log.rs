@@ -111,14 +111,22 @@ impl Log {
             closing: None,
             poison: None,
         };
-        let shared =
-            Arc::new(Shared { queue: Mutex::new(queue), work: Condvar::new(), counts: writer.counts() });
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(queue),
+            work: Condvar::new(),
+            counts: writer.counts(),
+        });
         let seed = writer.seed();
         let body = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("sop-log".to_owned())
             .spawn(move || body.run(writer, interval))?;
-        Ok(Self { epoch: end.epoch, seed, shared, thread: Mutex::new(Some(thread)) })
+        Ok(Self {
+            epoch: end.epoch,
+            seed,
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     /// Appends a segment unless its key is taken.
@@ -129,10 +137,14 @@ impl Log {
                 key.epoch, self.epoch
             )));
         }
-        let length =
-            u32::try_from(bytes.len()).ok().filter(|length| *length <= limits::LOG_SEGMENT_BYTES_MAX);
+        let length = u32::try_from(bytes.len())
+            .ok()
+            .filter(|length| *length <= limits::LOG_SEGMENT_BYTES_MAX);
         let length = length.ok_or_else(|| {
-            BlobError::Full(format!("a segment has at most {} bytes", limits::LOG_SEGMENT_BYTES_MAX))
+            BlobError::Full(format!(
+                "a segment has at most {} bytes",
+                limits::LOG_SEGMENT_BYTES_MAX
+            ))
         })?;
         let bytes_checksum = checksum(&bytes, self.seed);
         let answer = {
@@ -149,25 +161,39 @@ impl Log {
                 None => {
                     let (sender, answer) = oneshot::channel();
                     queue.remember(key, KeyState::Queued(vec![sender]));
-                    queue.pending.push(Append { key, bytes, length, bytes_checksum });
+                    queue.pending.push(Append {
+                        key,
+                        bytes,
+                        length,
+                        bytes_checksum,
+                    });
                     self.shared.work.notify_one();
                     answer
                 }
             }
         };
-        answer.await.unwrap_or_else(|_| Err(BlobError::Closed("the log ended".to_owned()))).map(Put::Won)
+        answer
+            .await
+            .unwrap_or_else(|_| Err(BlobError::Closed("the log ended".to_owned())))
+            .map(Put::Won)
     }
 
     /// Takes the key of a segment that was not appended.
     pub(crate) async fn put_tombstone(&self, key: SegmentKey) -> Result<Put, BlobError> {
-        const NOWHERE: SegmentPlace = SegmentPlace { segment: (0, 0), base: 0 };
+        const NOWHERE: SegmentPlace = SegmentPlace {
+            segment: (0, 0),
+            base: 0,
+        };
         loop {
             let answer = {
                 let mut queue = self.shared.queue.lock();
                 queue.check()?;
-                let forgotten = key.period < queue.period_newest.saturating_sub(1) || key.epoch != self.epoch;
+                let forgotten =
+                    key.period < queue.period_newest.saturating_sub(1) || key.epoch != self.epoch;
                 match queue.keys.get_mut(&key) {
-                    Some(KeyState::Appended(place)) => return Ok(Put::Taken(Taken::Segment(*place))),
+                    Some(KeyState::Appended(place)) => {
+                        return Ok(Put::Taken(Taken::Segment(*place)));
+                    }
                     Some(KeyState::Aborted) => return Ok(Put::Taken(Taken::Tombstone)),
                     Some(KeyState::Queued(waiters)) => {
                         let (sender, answer) = oneshot::channel();
@@ -200,7 +226,9 @@ impl Log {
             queue.roll |= roll;
             self.shared.work.notify_one();
         }
-        answer.await.unwrap_or_else(|_| Err(BlobError::Closed("the log ended".to_owned())))
+        answer
+            .await
+            .unwrap_or_else(|_| Err(BlobError::Closed("the log ended".to_owned())))
     }
 
     /// Whether calls are still answered.
@@ -220,7 +248,12 @@ impl Log {
     /// Finishes what is queued, syncs, trims the file and ends the thread. Blocks.
     pub(crate) fn close(&self) -> Result<(), BlobError> {
         self.stop(Closing::Trim);
-        self.shared.queue.lock().poison.clone().map_or(Ok(()), |reason| Err(BlobError::Closed(reason)))
+        self.shared
+            .queue
+            .lock()
+            .poison
+            .clone()
+            .map_or(Ok(()), |reason| Err(BlobError::Closed(reason)))
     }
 
     fn stop(&self, closing: Closing) {
@@ -255,7 +288,8 @@ impl Queue {
         if key.period > self.period_newest {
             self.period_newest = key.period;
             let oldest = key.period.saturating_sub(1);
-            self.keys.retain(|key, state| key.period >= oldest || matches!(state, KeyState::Queued(_)));
+            self.keys
+                .retain(|key, state| key.period >= oldest || matches!(state, KeyState::Queued(_)));
         }
         self.keys.insert(key, state);
     }
@@ -290,7 +324,13 @@ impl Shared {
             let idle = batch.appends.is_empty();
             let sync = interval.is_none() || idle;
             let written = self.write(&mut writer, &batch.appends, sync);
-            let written = written.and_then(|()| if batch.roll { self.roll(&mut writer) } else { Ok(()) });
+            let written = written.and_then(|()| {
+                if batch.roll {
+                    self.roll(&mut writer)
+                } else {
+                    Ok(())
+                }
+            });
             if let Err(reason) = written {
                 return self.poison(&batch.appends, batch.sync_waiters, &reason);
             }
@@ -315,18 +355,30 @@ impl Shared {
         loop {
             if !queue.pending.is_empty() {
                 let appends = take_batch(&mut queue.pending);
-                return Batch { appends, sync_waiters: Vec::new(), roll: false, closing: None };
+                return Batch {
+                    appends,
+                    sync_waiters: Vec::new(),
+                    roll: false,
+                    closing: None,
+                };
             }
             let closing = queue.closing;
             if !queue.sync_waiters.is_empty() || closing.is_some() {
                 let sync_waiters = std::mem::take(&mut queue.sync_waiters);
                 let roll = std::mem::take(&mut queue.roll);
-                return Batch { appends: Vec::new(), sync_waiters, roll, closing };
+                return Batch {
+                    appends: Vec::new(),
+                    sync_waiters,
+                    roll,
+                    closing,
+                };
             }
             match deadline {
                 None => self.work.wait(&mut queue),
                 Some(deadline) => {
-                    if self.work.wait_until(&mut queue, deadline).timed_out() && queue.pending.is_empty() {
+                    if self.work.wait_until(&mut queue, deadline).timed_out()
+                        && queue.pending.is_empty()
+                    {
                         return Batch {
                             appends: Vec::new(),
                             sync_waiters: Vec::new(),
@@ -344,7 +396,9 @@ impl Shared {
         for append in appends {
             match writer.append(append) {
                 Ok(place) => answers.push(Ok(place)),
-                Err(WriterError::Full(error)) => answers.push(Err(BlobError::Full(error.to_string()))),
+                Err(WriterError::Full(error)) => {
+                    answers.push(Err(BlobError::Full(error.to_string())))
+                }
                 Err(WriterError::Failed(error)) => return Err(error.to_string()),
             }
         }
@@ -370,8 +424,14 @@ impl Shared {
         Ok(())
     }
 
-    fn poison(&self, appends: &[Append], waiters: Vec<oneshot::Sender<Result<(), BlobError>>>, reason: &str) {
-        let reason = format!("{reason}; open the database again to see what became of the last commits");
+    fn poison(
+        &self,
+        appends: &[Append],
+        waiters: Vec<oneshot::Sender<Result<(), BlobError>>>,
+        reason: &str,
+    ) {
+        let reason =
+            format!("{reason}; open the database again to see what became of the last commits");
         let closed = BlobError::Closed(reason.clone());
         let mut queue = self.queue.lock();
         queue.poison = Some(reason);

@@ -115,16 +115,20 @@ impl Directory {
 
     /// Where the next record of the log goes: every put that was answered lies before.
     pub fn end(&self) -> LogPosition {
-        self.log.as_ref().map_or(LogPosition::start(self.epoch), Log::end)
+        self.log
+            .as_ref()
+            .map_or(LogPosition::start(self.epoch), Log::end)
     }
 
     /// What was done since opening.
     pub fn counts(&self) -> DirectoryCounts {
-        self.log.as_ref().map_or_else(DirectoryCounts::default, |log| DirectoryCounts {
-            appends: log.counts().appends.load(Ordering::Relaxed),
-            syncs: log.counts().syncs.load(Ordering::Relaxed),
-            bytes: log.counts().bytes.load(Ordering::Relaxed),
-        })
+        self.log
+            .as_ref()
+            .map_or_else(DirectoryCounts::default, |log| DirectoryCounts {
+                appends: log.counts().appends.load(Ordering::Relaxed),
+                syncs: log.counts().syncs.load(Ordering::Relaxed),
+                bytes: log.counts().bytes.load(Ordering::Relaxed),
+            })
     }
 
     /// Waits until everything that was acknowledged is on the disk: at once at durability `sync`.
@@ -147,7 +151,10 @@ impl Directory {
 
     /// Where a checkpoint of this epoch goes.
     pub fn checkpoint_path(&self, period: u32) -> PathBuf {
-        self.layout.checkpoint(CheckpointId { epoch: self.epoch, period })
+        self.layout.checkpoint(CheckpointId {
+            epoch: self.epoch,
+            period,
+        })
     }
 
     /// The log files with their lengths on the disk, in order.
@@ -157,7 +164,9 @@ impl Directory {
 
     /// The checkpoint files with their lengths, in order.
     pub fn checkpoint_files(&self) -> Result<Vec<(CheckpointId, u64)>, DirectoryError> {
-        sizes(self.layout.list_checkpoints()?, |id| self.layout.checkpoint(*id))
+        sizes(self.layout.list_checkpoints()?, |id| {
+            self.layout.checkpoint(*id)
+        })
     }
 
     /// Deletes log files whose blobs nobody reaches any more. Stops if another process took over.
@@ -174,14 +183,22 @@ impl Directory {
     /// Deletes every checkpoint but this one. Stops if another process took over.
     pub fn remove_checkpoints_but(&self, kept: CheckpointId) -> Result<(), DirectoryError> {
         self.check_fence()?;
-        for id in self.layout.list_checkpoints()?.into_iter().filter(|id| *id != kept) {
+        for id in self
+            .layout
+            .list_checkpoints()?
+            .into_iter()
+            .filter(|id| *id != kept)
+        {
             self.remove("remove a checkpoint", &self.layout.checkpoint(id))?;
         }
         Ok(())
     }
 
     fn remove(&self, step: &'static str, path: &Path) -> Result<(), DirectoryError> {
-        let removed = self.steps.at(step).and_then(|()| std::fs::remove_file(path));
+        let removed = self
+            .steps
+            .at(step)
+            .and_then(|()| std::fs::remove_file(path));
         removed.map_err(|error| DirectoryError::file(path, "remove", &error))
     }
 
@@ -193,7 +210,9 @@ impl Directory {
     }
 
     fn log(&self) -> Result<&Log, BlobError> {
-        self.log.as_ref().ok_or_else(|| BlobError::Closed("the database is open for reading only".to_owned()))
+        self.log
+            .as_ref()
+            .ok_or_else(|| BlobError::Closed("the database is open for reading only".to_owned()))
     }
 }
 
@@ -203,7 +222,9 @@ fn sizes<T>(ids: Vec<T>, path: impl Fn(&T) -> PathBuf) -> Result<Vec<(T, u64)>, 
     for id in ids {
         let path = path(&id);
         match std::fs::metadata(&path) {
-            Ok(metadata) => sizes.push((id, std::os::unix::fs::MetadataExt::blocks(&metadata) * 512)),
+            Ok(metadata) => {
+                sizes.push((id, std::os::unix::fs::MetadataExt::blocks(&metadata) * 512))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(DirectoryError::file(&path, "look at", &error)),
         }

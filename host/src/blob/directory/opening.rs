@@ -70,7 +70,8 @@ impl Opening {
             if !options.create {
                 return Err(DirectoryError::Missing(path.to_owned()));
             }
-            std::fs::create_dir_all(path).map_err(|error| DirectoryError::file(path, "create", &error))?;
+            std::fs::create_dir_all(path)
+                .map_err(|error| DirectoryError::file(path, "create", &error))?;
         }
         let lock = lock::exclusive(&layout)?;
         // Someone may have made it while the lock was taken: look again.
@@ -101,7 +102,9 @@ impl Opening {
     pub fn for_reading(path: &Path) -> Result<Self, DirectoryError> {
         let layout = Layout::new(path);
         let missing = || DirectoryError::Missing(path.to_owned());
-        let Found::Database(id) = layout::inspect(&layout)? else { return Err(missing()) };
+        let Found::Database(id) = layout::inspect(&layout)? else {
+            return Err(missing());
+        };
         let lock = lock::shared(&layout)?;
         let newest = epoch::newest(&layout, id.seed())?;
         let mut opening = Self {
@@ -127,7 +130,10 @@ impl Opening {
         }
         let fenced = || DirectoryError::Fenced(self.layout.root().to_owned());
         let next = newest.claimed.checked_add(1).ok_or_else(fenced)?;
-        let claim = Claim { process: std::process::id(), owner };
+        let claim = Claim {
+            process: std::process::id(),
+            owner,
+        };
         if !epoch::claim(&self.layout, next, &claim, seed, &steps)? {
             return Err(fenced());
         }
@@ -140,7 +146,11 @@ impl Opening {
     /// Chooses the newest checkpoint of the newest real epoch.
     fn adopt(&mut self, newest: &epoch::Newest) -> Result<(), DirectoryError> {
         if let Some((real, started_from)) = newest.real {
-            let own = self.layout.list_checkpoints()?.into_iter().rfind(|id| id.epoch == real);
+            let own = self
+                .layout
+                .list_checkpoints()?
+                .into_iter()
+                .rfind(|id| id.epoch == real);
             self.real = Some(real);
             self.checkpoint = own.or(started_from);
         }
@@ -174,7 +184,10 @@ impl Opening {
 
     /// Where the checkpoint of the claimed epoch goes.
     pub fn checkpoint_path(&self, period: u32) -> Option<(CheckpointId, PathBuf)> {
-        let id = CheckpointId { epoch: self.claimed?, period };
+        let id = CheckpointId {
+            epoch: self.claimed?,
+            period,
+        };
         Some((id, self.layout.checkpoint(id)))
     }
 
@@ -184,13 +197,20 @@ impl Opening {
         position: Option<LogPosition>,
         deliver: &mut dyn FnMut(SegmentKey, SegmentPlace, Bytes) -> Result<(), E>,
     ) -> Result<Option<Scanned>, E> {
-        let Some(real) = self.real else { return Ok(None) };
+        let Some(real) = self.real else {
+            return Ok(None);
+        };
         // A checkpoint of an older epoch contains the whole log of that epoch.
         let own = self.checkpoint.is_some_and(|id| id.epoch == real);
         let from = position.filter(|_| own).unwrap_or(LogPosition::start(real));
         if from.epoch != real {
-            let path = self.layout.checkpoint(CheckpointId { epoch: real, period: 0 });
-            return Err(DirectoryError::damaged(&path, 0, "its log position is of another epoch").into());
+            let path = self.layout.checkpoint(CheckpointId {
+                epoch: real,
+                period: 0,
+            });
+            return Err(
+                DirectoryError::damaged(&path, 0, "its log position is of another epoch").into(),
+            );
         }
         let scanned = scan::scan(&self.layout, self.id.seed(), from, deliver)?;
         self.replayed.clone_from(&scanned.files);
@@ -204,7 +224,9 @@ impl Opening {
         for id in &self.replayed {
             let path = self.layout.log(*id);
             let synced = self.options.steps.at("sync a replayed log file");
-            let synced = synced.and_then(|()| File::open(&path)).and_then(|file| file.sync_data());
+            let synced = synced
+                .and_then(|()| File::open(&path))
+                .and_then(|file| file.sync_data());
             synced.map_err(|error| DirectoryError::file(&path, "sync", &error))?;
         }
         layout::sync_folder(&self.layout.logs())
@@ -228,10 +250,9 @@ impl Opening {
             };
             let started = Writer::create(self.layout.clone(), epoch, seed, self.options)
                 .and_then(|writer| Log::start(writer, interval));
-            log = Some(
-                started
-                    .map_err(|error: io::Error| DirectoryError::file(&root, "start the log in", &error))?,
-            );
+            log = Some(started.map_err(|error: io::Error| {
+                DirectoryError::file(&root, "start the log in", &error)
+            })?);
         }
         let epoch = self.claimed.or(self.real).unwrap_or(0);
         let reader = Reader::new(self.layout.clone());

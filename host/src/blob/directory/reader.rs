@@ -24,23 +24,37 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(layout: Layout) -> Self {
-        Self { layout, files: RwLock::new(HashMap::new()) }
+        Self {
+            layout,
+            files: RwLock::new(HashMap::new()),
+        }
     }
 
     /// The bytes from `offset - before` to `offset + length`.
     pub(crate) fn read(&self, id: PhysicalId, before: u32) -> Result<Bytes, BlobError> {
         let file_id = LogFileId::from_segment(id.segment).ok_or(BlobError::Missing(id))?;
-        let start = id.offset.checked_sub(before).ok_or(BlobError::Missing(id))?;
-        let end = id.offset.checked_add(id.length).ok_or(BlobError::Missing(id))?;
+        let start = id
+            .offset
+            .checked_sub(before)
+            .ok_or(BlobError::Missing(id))?;
+        let end = id
+            .offset
+            .checked_add(id.length)
+            .ok_or(BlobError::Missing(id))?;
         let file = self.open(file_id, id)?;
         let path = || self.layout.log(file_id);
-        let failed = |error: io::Error| BlobError::from(DirectoryError::file(&path(), "read", &error));
+        let failed =
+            |error: io::Error| BlobError::from(DirectoryError::file(&path(), "read", &error));
         // A forged id must not make the host allocate more than there is to read.
         if u64::from(end) > file.metadata().map_err(failed)?.len() {
-            return Err(BlobError::Damaged(format!("blob {id} lies beyond the end of {}", path().display())));
+            return Err(BlobError::Damaged(format!(
+                "blob {id} lies beyond the end of {}",
+                path().display()
+            )));
         }
         let mut bytes = vec![0; (end - start) as usize];
-        file.read_exact_at(&mut bytes, u64::from(start)).map_err(failed)?;
+        file.read_exact_at(&mut bytes, u64::from(start))
+            .map_err(failed)?;
         Ok(Bytes::from(bytes))
     }
 
@@ -51,7 +65,9 @@ impl Reader {
         let path = self.layout.log(file_id);
         let file = match File::open(&path) {
             Ok(file) => Arc::new(file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BlobError::Missing(id)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(BlobError::Missing(id));
+            }
             Err(error) => return Err(DirectoryError::file(&path, "open", &error).into()),
         };
         let mut files = self.files.write();

@@ -50,12 +50,24 @@ pub(crate) fn scan<E: From<DirectoryError>>(
     from: LogPosition,
     deliver: &mut dyn FnMut(SegmentKey, SegmentPlace, Bytes) -> Result<(), E>,
 ) -> Result<Scanned, E> {
-    let mut scanned = Scanned { end: from, segments: 0, bytes: 0, files: Vec::new() };
+    let mut scanned = Scanned {
+        end: from,
+        segments: 0,
+        bytes: 0,
+        files: Vec::new(),
+    };
     let mut start = from.offset;
     for index in from.index.. {
-        let id = LogFileId { epoch: from.epoch, index };
+        let id = LogFileId {
+            epoch: from.epoch,
+            index,
+        };
         let Some(file) = LoadedFile::load(layout, id, seed)? else {
-            scanned.end = LogPosition { epoch: id.epoch, index, offset: start };
+            scanned.end = LogPosition {
+                epoch: id.epoch,
+                index,
+                offset: start,
+            };
             break;
         };
         scanned.files.push(id);
@@ -63,11 +75,22 @@ pub(crate) fn scan<E: From<DirectoryError>>(
             scanned.segments += 1;
             scanned.bytes += u64::from(frame.length);
             let base = frame.at.offset.saturating_add(HEADER_BYTES);
-            deliver(frame.key(), SegmentPlace { segment: id.segment(), base }, bytes)
+            deliver(
+                frame.key(),
+                SegmentPlace {
+                    segment: id.segment(),
+                    base,
+                },
+                bytes,
+            )
         })?;
         start = 0;
         if let FileEnd::Tail(offset) = end {
-            scanned.end = LogPosition { epoch: id.epoch, index, offset };
+            scanned.end = LogPosition {
+                epoch: id.epoch,
+                index,
+                offset,
+            };
             break;
         }
     }
@@ -77,18 +100,29 @@ pub(crate) fn scan<E: From<DirectoryError>>(
 
 /// Fails if any frame behind `end` says that the log was durable beyond it.
 fn refuse_damage(layout: &Layout, seed: u64, end: LogPosition) -> Result<(), DirectoryError> {
-    let later = layout.list_logs()?.into_iter().filter(|id| id.epoch == end.epoch && id.index >= end.index);
+    let later = layout
+        .list_logs()?
+        .into_iter()
+        .filter(|id| id.epoch == end.epoch && id.index >= end.index);
     for id in later {
-        let Some(file) = LoadedFile::load(layout, id, seed)? else { continue };
+        let Some(file) = LoadedFile::load(layout, id, seed)? else {
+            continue;
+        };
         let start = if id.index == end.index { end.offset } else { 0 };
-        let witness = file.frames_anywhere(start).find(|frame| frame.durable > end);
+        let witness = file
+            .frames_anywhere(start)
+            .find(|frame| frame.durable > end);
         if let Some(witness) = witness {
             let path = layout.log(end.file());
             let reason = format!(
                 "a record that was acknowledged is not readable (the log was durable up to file {} byte {})",
                 witness.durable.index, witness.durable.offset
             );
-            return Err(DirectoryError::damaged(&path, u64::from(end.offset), reason));
+            return Err(DirectoryError::damaged(
+                &path,
+                u64::from(end.offset),
+                reason,
+            ));
         }
     }
     Ok(())
@@ -112,16 +146,30 @@ impl LoadedFile {
         };
         // Offsets have 32 bits: what lies beyond cannot be a record.
         let mut bytes = Vec::new();
-        file.take(u64::from(u32::MAX)).read_to_end(&mut bytes).map_err(failed)?;
-        Ok(Some(Self { id, seed, bytes: Bytes::from(bytes) }))
+        file.take(u64::from(u32::MAX))
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+        Ok(Some(Self {
+            id,
+            seed,
+            bytes: Bytes::from(bytes),
+        }))
     }
 
     fn position(&self, offset: u32) -> LogPosition {
-        LogPosition { epoch: self.id.epoch, index: self.id.index, offset }
+        LogPosition {
+            epoch: self.id.epoch,
+            index: self.id.index,
+            offset,
+        }
     }
 
     fn frame_at(&self, offset: u32) -> Option<Frame> {
-        Frame::decode(self.bytes.get(offset as usize..)?, self.position(offset), self.seed)
+        Frame::decode(
+            self.bytes.get(offset as usize..)?,
+            self.position(offset),
+            self.seed,
+        )
     }
 
     /// The bytes of a frame, if they are what was written, the zeros after them included.
@@ -130,7 +178,8 @@ impl LoadedFile {
         let end = start.checked_add(frame.length as usize)?;
         let zeros = self.bytes.get(end..frame.next_offset()? as usize)?;
         let bytes = self.bytes.get(start..end)?;
-        let valid = zeros.iter().all(|zero| *zero == 0) && checksum(bytes, self.seed) == frame.bytes_checksum;
+        let valid = zeros.iter().all(|zero| *zero == 0)
+            && checksum(bytes, self.seed) == frame.bytes_checksum;
         valid.then(|| self.bytes.slice(start..end))
     }
 
@@ -141,7 +190,9 @@ impl LoadedFile {
     ) -> Result<FileEnd, E> {
         let mut offset = start;
         loop {
-            let Some(frame) = self.frame_at(offset) else { return Ok(FileEnd::Tail(offset)) };
+            let Some(frame) = self.frame_at(offset) else {
+                return Ok(FileEnd::Tail(offset));
+            };
             match frame.kind {
                 FrameKind::Segment => {}
                 FrameKind::End => return Ok(FileEnd::Next),
@@ -158,7 +209,9 @@ impl LoadedFile {
     /// Every intact header from `start` on, whatever lies between them.
     fn frames_anywhere(&self, start: u32) -> impl Iterator<Item = Frame> {
         let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        (start..end).step_by(ALIGNMENT_BYTES as usize).filter_map(|offset| self.frame_at(offset))
+        (start..end)
+            .step_by(ALIGNMENT_BYTES as usize)
+            .filter_map(|offset| self.frame_at(offset))
     }
 }
 

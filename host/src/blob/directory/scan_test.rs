@@ -1,7 +1,11 @@
 //! Goal: a torn tail never hurts, and damage to anything acknowledged is always found.
 //! Method: the log of a killed program, cut and flipped at every byte.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 use super::super::fixture::{body, copy, log_path, look, open, put, small_files};
 use super::*;
@@ -13,7 +17,16 @@ async fn killed(folder: &std::path::Path, lengths: &[usize]) -> (Vec<SegmentPlac
     for (unique, length) in lengths.iter().enumerate() {
         places.push(put(&directory, unique as u64, *length).await);
     }
-    (places, log_path(folder, LogFileId { epoch: directory.epoch(), index: 1 }))
+    (
+        places,
+        log_path(
+            folder,
+            LogFileId {
+                epoch: directory.epoch(),
+                index: 1,
+            },
+        ),
+    )
 }
 
 #[tokio::test]
@@ -28,18 +41,30 @@ async fn a_tail_torn_at_any_byte_leaves_what_came_before() {
         // Cut off.
         std::fs::write(&path, &whole[..kept]).unwrap();
         let complete = usize::from(kept >= padded);
-        assert_eq!(look(folder.path()).unwrap().len(), 2 + complete, "cut at {kept}");
+        assert_eq!(
+            look(folder.path()).unwrap().len(),
+            2 + complete,
+            "cut at {kept}"
+        );
         // Zeros, where the file has room to spare.
         let mut torn = whole[..kept].to_vec();
         torn.resize(whole.len(), 0);
         std::fs::write(&path, &torn).unwrap();
-        assert_eq!(look(folder.path()).unwrap().len(), 2 + usize::from(kept >= end), "zeros from {kept}");
+        assert_eq!(
+            look(folder.path()).unwrap().len(),
+            2 + usize::from(kept >= end),
+            "zeros from {kept}"
+        );
         // The end without its beginning: blocks reach the disk in any order.
         let mut torn = whole[..padded].to_vec();
         if kept > start {
             torn[start..kept].fill(0);
             std::fs::write(&path, &torn).unwrap();
-            assert_eq!(look(folder.path()).unwrap().len(), 2, "no beginning up to {kept}");
+            assert_eq!(
+                look(folder.path()).unwrap().len(),
+                2,
+                "no beginning up to {kept}"
+            );
         }
     }
     let segments = look(folder.path()).unwrap();
@@ -58,11 +83,21 @@ async fn every_flipped_bit_of_an_acknowledged_record_is_found() {
         damaged[byte] ^= 1 << (byte % 8);
         std::fs::write(&path, &damaged).unwrap();
         let found = look(folder.path());
-        let offset =
-            places.iter().map(|place| place.base - HEADER_BYTES).rfind(|start| *start as usize <= byte);
+        let offset = places
+            .iter()
+            .map(|place| place.base - HEADER_BYTES)
+            .rfind(|start| *start as usize <= byte);
         match found {
-            Err(DirectoryError::Damaged { path: named, offset: at, .. }) => {
-                assert_eq!((named, Some(at)), (path.clone(), offset.map(u64::from)), "byte {byte}");
+            Err(DirectoryError::Damaged {
+                path: named,
+                offset: at,
+                ..
+            }) => {
+                assert_eq!(
+                    (named, Some(at)),
+                    (path.clone(), offset.map(u64::from)),
+                    "byte {byte}"
+                );
             }
             other => unreachable!("byte {byte} flipped: {other:?}"),
         }
@@ -79,19 +114,31 @@ async fn damage_in_an_older_file_is_found_by_what_later_files_say() {
         let mut damaged = whole.clone();
         damaged[byte] ^= 0x10;
         std::fs::write(&path, &damaged).unwrap();
-        assert!(matches!(look(folder.path()), Err(DirectoryError::Damaged { .. })), "byte {byte}");
+        assert!(
+            matches!(look(folder.path()), Err(DirectoryError::Damaged { .. })),
+            "byte {byte}"
+        );
     }
     for kept in (0..whole.len()).step_by(61) {
         std::fs::write(&path, &whole[..kept]).unwrap();
-        assert!(matches!(look(folder.path()), Err(DirectoryError::Damaged { .. })), "cut at {kept}");
+        assert!(
+            matches!(look(folder.path()), Err(DirectoryError::Damaged { .. })),
+            "cut at {kept}"
+        );
     }
     std::fs::remove_file(&path).unwrap();
-    assert!(matches!(look(folder.path()), Err(DirectoryError::Damaged { .. })), "file 1 removed");
+    assert!(
+        matches!(look(folder.path()), Err(DirectoryError::Damaged { .. })),
+        "file 1 removed"
+    );
     std::fs::write(&path, &whole).unwrap();
     assert_eq!(look(folder.path()).unwrap().len(), 5);
     let third = path.with_file_name("00000001-00000003.log");
     std::fs::remove_file(third).unwrap();
-    assert!(matches!(look(folder.path()), Err(DirectoryError::Damaged { .. })), "file 3 removed");
+    assert!(
+        matches!(look(folder.path()), Err(DirectoryError::Damaged { .. })),
+        "file 3 removed"
+    );
 }
 
 #[tokio::test]

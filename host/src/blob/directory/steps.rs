@@ -25,6 +25,10 @@ impl Steps {
 
 impl fmt::Debug for Steps {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(if self.0.is_some() { "Steps(hooked)" } else { "Steps" })
+        formatter.write_str(if self.0.is_some() {
+            "Steps(hooked)"
+        } else {
+            "Steps"
+        })
     }
 }

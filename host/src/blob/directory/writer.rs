@@ -22,7 +22,11 @@ pub(crate) enum WriterError {
 }
 
 fn told_apart(error: io::Error) -> WriterError {
-    if is_full(&error) { WriterError::Full(error) } else { WriterError::Failed(error) }
+    if is_full(&error) {
+        WriterError::Full(error)
+    } else {
+        WriterError::Failed(error)
+    }
 }
 
 /// Writes the log of one epoch.
@@ -48,10 +52,22 @@ impl Writer {
         options: DirectoryOptions,
     ) -> io::Result<Self> {
         let start = LogPosition::start(epoch);
-        let file =
-            LogFile::create(&layout.log(start.file()), start.file(), 2 * HEADER_BYTES, &options.steps)?;
+        let file = LogFile::create(
+            &layout.log(start.file()),
+            start.file(),
+            2 * HEADER_BYTES,
+            &options.steps,
+        )?;
         let counts = Arc::new(LogCounts::default());
-        Ok(Self { layout, options, seed, file, buffer: Vec::new(), durable: start, counts })
+        Ok(Self {
+            layout,
+            options,
+            seed,
+            file,
+            buffer: Vec::new(),
+            durable: start,
+            counts,
+        })
     }
 
     pub(crate) fn counts(&self) -> Arc<LogCounts> {
@@ -66,7 +82,10 @@ impl Writer {
     pub(crate) fn end(&self) -> LogPosition {
         let position = self.file.position();
         let buffered = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
-        LogPosition { offset: position.offset.saturating_add(buffered), ..position }
+        LogPosition {
+            offset: position.offset.saturating_add(buffered),
+            ..position
+        }
     }
 
     /// Whether everything is on the disk.
@@ -95,14 +114,19 @@ impl Writer {
         let zeros = bytes as usize - HEADER_BYTES as usize - append.bytes.len();
         if append.bytes.len() > limits::LOG_COPY_BYTES_MAX {
             self.flush().map_err(WriterError::Failed)?;
-            self.file.append(&append.bytes).map_err(WriterError::Failed)?;
+            self.file
+                .append(&append.bytes)
+                .map_err(WriterError::Failed)?;
         } else {
             self.buffer.extend_from_slice(&append.bytes);
         }
         self.buffer.extend(std::iter::repeat_n(0, zeros));
         LogCounts::add(&self.counts.appends, 1);
         LogCounts::add(&self.counts.bytes, u64::from(bytes));
-        Ok(SegmentPlace { segment: at.file().segment(), base: at.offset + HEADER_BYTES })
+        Ok(SegmentPlace {
+            segment: at.file().segment(),
+            base: at.offset + HEADER_BYTES,
+        })
     }
 
     fn make_room(&mut self, needed: u32) -> Result<(), WriterError> {
@@ -111,8 +135,9 @@ impl Writer {
             self.flush().map_err(WriterError::Failed)?;
         }
         let buffered = self.end().offset - self.file.position().offset;
-        let total =
-            needed.checked_add(buffered).ok_or(WriterError::Full(io::ErrorKind::FileTooLarge.into()))?;
+        let total = needed
+            .checked_add(buffered)
+            .ok_or(WriterError::Full(io::ErrorKind::FileTooLarge.into()))?;
         let end = self.file.position().offset.saturating_add(total);
         // A record that is longer than a whole file gets one of its own.
         if self.end().offset == 0 || end <= self.options.log_file_bytes {
@@ -123,13 +148,20 @@ impl Writer {
 
     /// Goes on in a new file.
     pub(crate) fn roll(&mut self) -> Result<(), WriterError> {
-        if self.end().offset == 0 { Ok(()) } else { self.next_file(2 * HEADER_BYTES) }
+        if self.end().offset == 0 {
+            Ok(())
+        } else {
+            self.next_file(2 * HEADER_BYTES)
+        }
     }
 
     /// The next file gets its room first: if there is none, this file simply stays the last one.
     fn next_file(&mut self, needed: u32) -> Result<(), WriterError> {
         let id = self.file.position().file();
-        let next = LogFileId { index: id.index + 1, ..id };
+        let next = LogFileId {
+            index: id.index + 1,
+            ..id
+        };
         let path = self.layout.log(next);
         let next = LogFile::create(&path, next, needed, &self.options.steps).map_err(told_apart)?;
         self.finish_file().map_err(WriterError::Failed)?;

@@ -83,8 +83,14 @@ pub(super) struct Swarm {
 
 fn options() -> RunOptions {
     let mut options = RunOptions {
-        grants: STORES.map(|store| Grant::exact(store, Mode::Write)).into_iter().collect(),
-        limits: RunLimits { wall: WALL, ..RunLimits::default() },
+        grants: STORES
+            .map(|store| Grant::exact(store, Mode::Write))
+            .into_iter()
+            .collect(),
+        limits: RunLimits {
+            wall: WALL,
+            ..RunLimits::default()
+        },
         ..RunOptions::default()
     };
     options.retry.attempts_max = ATTEMPTS_MAX;
@@ -104,7 +110,11 @@ impl Swarm {
                     value: value.as_bytes().to_vec(),
                 };
                 let texts = some.iter().map(|document| item(document, &document.text));
-                transaction.open_store("texts").await?.put_many(texts).await?;
+                transaction
+                    .open_store("texts")
+                    .await?
+                    .put_many(texts)
+                    .await?;
                 let paths = some.iter().map(|document| item(document, &document.path));
                 transaction.open_store("queue").await?.put_many(paths).await
             });
@@ -115,7 +125,10 @@ impl Swarm {
 
     async fn run(&self, agent: u64, options: &RunOptions) -> Outcome<(Report, u32)> {
         let internal = |error: serde_json::Error| {
-            Failure::new("internal", format!("the indexer answered nonsense: {error}"))
+            Failure::new(
+                "internal",
+                format!("the indexer answered nonsense: {error}"),
+            )
         };
         let order = Order {
             op: "work",
@@ -128,10 +141,18 @@ impl Swarm {
         };
         let bytes = serde_json::to_vec(&order).map_err(internal)?;
         let done = self.plugin.run(&self.database, &bytes, options).await?;
-        Ok((serde_json::from_slice(&done.response).map_err(internal)?, done.retries))
+        Ok((
+            serde_json::from_slice(&done.response).map_err(internal)?,
+            done.retries,
+        ))
     }
 
-    async fn agent(&self, agent: u32, done: &(dyn Fn(u64) + Send + Sync), stop: &AtomicBool) -> Outcome<Tally> {
+    async fn agent(
+        &self,
+        agent: u32,
+        done: &(dyn Fn(u64) + Send + Sync),
+        stop: &AtomicBool,
+    ) -> Outcome<Tally> {
         let options = options();
         let mut tally = Tally::default();
         let mut number = u64::from(agent) << 32;
@@ -151,11 +172,15 @@ impl Swarm {
     }
 
     /// Lets all agents work until the queue is empty. `done` is called with each document and how many there are so far.
-    pub(super) async fn work(&self, done: impl Fn(u64, u64) + Send + Sync + 'static) -> Outcome<Tally> {
+    pub(super) async fn work(
+        &self,
+        done: impl Fn(u64, u64) + Send + Sync + 'static,
+    ) -> Outcome<Tally> {
         let begun = Instant::now();
         let stop = Arc::new(AtomicBool::new(false));
         let count = AtomicU64::new(0);
-        let done = Arc::new(move |document| done(document, count.fetch_add(1, Ordering::Relaxed) + 1));
+        let done =
+            Arc::new(move |document| done(document, count.fetch_add(1, Ordering::Relaxed) + 1));
         let mut agents = tokio::task::JoinSet::new();
         for agent in 0..self.agents {
             let (swarm, done, stop) = (self.clone(), Arc::clone(&done), Arc::clone(&stop));
@@ -166,9 +191,13 @@ impl Swarm {
         }
         let mut all = Tally::default();
         while let Some(agent) = agents.join_next().await {
-            let tally = agent.map_err(|error| Failure::new("internal", format!("an agent was lost: {error}")))?;
+            let tally = agent
+                .map_err(|error| Failure::new("internal", format!("an agent was lost: {error}")))?;
             all = all.plus(tally?);
         }
-        Ok(Tally { elapsed: begun.elapsed(), ..all })
+        Ok(Tally {
+            elapsed: begun.elapsed(),
+            ..all
+        })
     }
 }

@@ -26,15 +26,30 @@ pub(super) async fn work_and_die(swarm: &Swarm, kill_after: u64) -> Outcome {
             }
         })
         .await?;
-    Err(Failure::new("internal", format!("all {} documents were indexed before the kill", tally.documents)))
+    Err(Failure::new(
+        "internal",
+        format!(
+            "all {} documents were indexed before the kill",
+            tally.documents
+        ),
+    ))
 }
 
 /// Starts this program again as the victim and waits for its death. Answers the documents it acknowledged.
-pub(super) async fn run(arguments: Vec<String>, total: u64, progress: Progress) -> Outcome<BTreeSet<u64>> {
-    let lost = |error: std::io::Error| Failure::new("internal", format!("the second process: {error}"));
+pub(super) async fn run(
+    arguments: Vec<String>,
+    total: u64,
+    progress: Progress,
+) -> Outcome<BTreeSet<u64>> {
+    let lost =
+        |error: std::io::Error| Failure::new("internal", format!("the second process: {error}"));
     let watched = tokio::task::spawn_blocking(move || {
         let program = std::env::current_exe().map_err(lost)?;
-        let mut child = Command::new(program).args(arguments).stdout(Stdio::piped()).spawn().map_err(lost)?;
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(lost)?;
         let mut acknowledged = BTreeSet::new();
         if let Some(stdout) = child.stdout.take() {
             for line in BufReader::new(stdout).lines() {
@@ -47,9 +62,14 @@ pub(super) async fn run(arguments: Vec<String>, total: u64, progress: Progress) 
         }
         let status = child.wait().map_err(lost)?;
         if status.signal() != Some(Signal::KILL.as_raw()) {
-            return Err(Failure::new("internal", format!("the second process was not killed: {status}")));
+            return Err(Failure::new(
+                "internal",
+                format!("the second process was not killed: {status}"),
+            ));
         }
         Ok(acknowledged)
     });
-    watched.await.map_err(|error| Failure::new("internal", format!("the second process: {error}")))?
+    watched
+        .await
+        .map_err(|error| Failure::new("internal", format!("the second process: {error}")))?
 }

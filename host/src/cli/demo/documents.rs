@@ -40,7 +40,11 @@ pub(super) struct Index {
 }
 
 /// The text files below a folder in pieces of about `piece_bytes`, in the order of their paths.
-pub(super) fn collect(folder: &Path, piece_bytes: usize, documents_max: usize) -> Outcome<Vec<Document>> {
+pub(super) fn collect(
+    folder: &Path,
+    piece_bytes: usize,
+    documents_max: usize,
+) -> Outcome<Vec<Document>> {
     let walk = WalkDir::new(folder).sort_by_file_name().into_iter();
     let entered = walk.filter_entry(|entry| {
         let name = entry.file_name().to_string_lossy();
@@ -49,7 +53,9 @@ pub(super) fn collect(folder: &Path, piece_bytes: usize, documents_max: usize) -
     let mut documents = Vec::new();
     for entry in entered {
         let entry = entry.map_err(|error| Failure::new("file", error.to_string()))?;
-        let small = entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= FILE_BYTES_MAX);
+        let small = entry
+            .metadata()
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() <= FILE_BYTES_MAX);
         if !small {
             continue;
         }
@@ -58,17 +64,28 @@ pub(super) fn collect(folder: &Path, piece_bytes: usize, documents_max: usize) -
         let Ok(text) = std::fs::read_to_string(path) else {
             continue;
         };
-        let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
+        let name = path
+            .strip_prefix(folder)
+            .unwrap_or(path)
+            .display()
+            .to_string();
         for (number, piece) in pieces(&text, piece_bytes).into_iter().enumerate() {
             if documents.len() >= documents_max {
                 return Ok(documents);
             }
             let id = documents.len() as u64;
-            documents.push(Document { id, path: format!("{name}#{number}"), text: piece.to_owned() });
+            documents.push(Document {
+                id,
+                path: format!("{name}#{number}"),
+                text: piece.to_owned(),
+            });
         }
     }
     if documents.is_empty() {
-        return Err(Failure::not_found(format!("{} has no text files: name another folder with --documents", folder.display())));
+        return Err(Failure::not_found(format!(
+            "{} has no text files: name another folder with --documents",
+            folder.display()
+        )));
     }
     Ok(documents)
 }
@@ -94,11 +111,13 @@ fn pieces(text: &str, piece_bytes: usize) -> Vec<&str> {
 
 /// The words of a text: runs of alphanumeric characters, each in lower case, cut to a length.
 fn words(text: &str) -> impl Iterator<Item = String> {
-    text.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty()).map(|word| {
-        let mut word: String = word.chars().flat_map(char::to_lowercase).collect();
-        word.truncate(word.floor_char_boundary(WORD_BYTES_MAX));
-        word
-    })
+    text.split(|char: char| !char.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            let mut word: String = word.chars().flat_map(char::to_lowercase).collect();
+            word.truncate(word.floor_char_boundary(WORD_BYTES_MAX));
+            word
+        })
 }
 
 /// The index of these documents, counted one after another.
@@ -131,13 +150,24 @@ mod tests {
         assert_eq!(cut.concat(), text);
         assert!(cut.len() > 4 && cut.iter().all(|piece| piece.ends_with('\n')));
         assert!(pieces(" \n \n", 100).is_empty());
-        assert_eq!(pieces(&"ä".repeat(300), 101).len(), 1, "a line is never cut");
+        assert_eq!(
+            pieces(&"ä".repeat(300), 101).len(),
+            1,
+            "a line is never cut"
+        );
     }
 
     #[test]
     fn words_are_counted_by_document_and_altogether() {
-        let document = |id, text: &str| Document { id, path: String::new(), text: text.to_owned() };
-        let documents = [document(1, "A rose is a rose."), document(2, "Rose-garden; 2nd")];
+        let document = |id, text: &str| Document {
+            id,
+            path: String::new(),
+            text: text.to_owned(),
+        };
+        let documents = [
+            document(1, "A rose is a rose."),
+            document(2, "Rose-garden; 2nd"),
+        ];
         let index = recount(documents.iter());
         assert_eq!(index.terms.get("rose"), Some(&(2, 3)));
         assert_eq!(index.terms.get("a"), Some(&(1, 2)));

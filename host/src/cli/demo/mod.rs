@@ -18,6 +18,7 @@ mod stored;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sop_host::{Database, Plugin};
 
@@ -31,6 +32,8 @@ use documents::Document;
 
 /// Where a build of the examples puts the indexer.
 const PLUGIN: &str = "guest-examples/target/wasm32-unknown-unknown/release/indexer.wasm";
+/// How long old versions stay readable: nobody here looks back, and what is kept takes room.
+const RETENTION: Duration = Duration::from_secs(1);
 /// Share of the second round, in percent, after which its process is killed.
 const KILL_PERCENT: u64 = 45;
 
@@ -40,8 +43,10 @@ const KILL_PERCENT: u64 = 45;
 /// counts, in one transaction. The result is compared with a recount in plain Rust; then a second process does the same and
 /// kills itself with SIGKILL half-way, the database is reopened, the work is finished and proved again.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop demo\n  sop demo --agents 100 --documents /usr/share/doc\n  \
-    sop demo --directory ./demo --keep     then: sop --database dir:./demo scan documents")]
+#[command(
+    after_help = "Examples:\n  sop demo\n  sop demo --agents 100 --documents /usr/share/doc\n  \
+    sop demo --directory ./demo --keep     then: sop --database dir:./demo scan documents"
+)]
 pub(crate) struct Arguments {
     /// Agents at work at the same time
     #[arg(long, value_name = "AGENTS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -56,7 +61,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DOCUMENTS", default_value_t = 1_000)]
     documents_max: usize,
     /// Parts that each count is kept in: fewer parts, more conflicts
-    #[arg(long, value_name = "PARTS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "PARTS", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=64))]
     shards: u32,
     /// The indexer component
     #[arg(long, value_name = "FILE", default_value = PLUGIN)]
@@ -80,32 +85,59 @@ impl Arguments {
         let plugin = load(&self.plugin).await?;
         if let (Some(count), Some(directory)) = (self.die_after, &self.directory) {
             let swarm = self.swarm(open(directory).await?, plugin, self.span);
-            return child::work_and_die(&swarm, count).await.map(|()| Exit::Success);
+            return child::work_and_die(&swarm, count)
+                .await
+                .map(|()| Exit::Success);
         }
         let directory = self.directory.clone().unwrap_or_else(|| {
             std::env::temp_dir().join(format!("sop-demo-{}", std::process::id()))
         });
         if directory.exists() {
-            return Err(Failure::usage(format!("{} is there already: name a new folder", directory.display())));
+            return Err(Failure::usage(format!(
+                "{} is there already: name a new folder",
+                directory.display()
+            )));
         }
         let done = self.rounds(&directory, plugin, global, console).await;
         if self.keep {
-            console.note(&format!("the database is kept: sop --database dir:{} stat", directory.display()));
+            console.note(&format!(
+                "the database is kept: sop --database dir:{} stat",
+                directory.display()
+            ));
         } else if let Err(error) = std::fs::remove_dir_all(&directory) {
-            console.note(&format!("{} could not be removed: {error}", directory.display()));
+            console.note(&format!(
+                "{} could not be removed: {error}",
+                directory.display()
+            ));
         }
         done.map(|()| Exit::Success)
     }
 
     fn swarm(&self, database: Database, plugin: Plugin, span: u64) -> Swarm {
-        Swarm { database, plugin, agents: self.agents, shards: self.shards, span }
+        Swarm {
+            database,
+            plugin,
+            agents: self.agents,
+            shards: self.shards,
+            span,
+        }
     }
 
-    async fn rounds(&self, directory: &Path, plugin: Plugin, global: &Global, console: &mut Console) -> Outcome {
+    async fn rounds(
+        &self,
+        directory: &Path,
+        plugin: Plugin,
+        global: &Global,
+        console: &mut Console,
+    ) -> Outcome {
         let piece_bytes = usize::try_from(self.piece_bytes).unwrap_or(usize::MAX);
         let mut all = documents::collect(&self.documents, piece_bytes, self.documents_max)?;
         let count = all.len() as u64;
-        console.note(&format!("{count} documents of {}, {} agents", self.documents.display(), self.agents));
+        console.note(&format!(
+            "{count} documents of {}, {} agents",
+            self.documents.display(),
+            self.agents
+        ));
 
         let swarm = self.swarm(open(directory).await?, plugin.clone(), count);
         swarm.enqueue(&all).await?;
@@ -122,7 +154,13 @@ impl Arguments {
         ));
         let statistics = swarm.database.statistics().storage;
 
-        let again: Vec<_> = all.iter().map(|document| Document { id: document.id + count, ..document.clone() }).collect();
+        let again: Vec<_> = all
+            .iter()
+            .map(|document| Document {
+                id: document.id + count,
+                ..document.clone()
+            })
+            .collect();
         swarm.enqueue(&again).await?;
         all.extend(again);
         swarm.database.close().await?;
@@ -136,18 +174,40 @@ impl Arguments {
             "killed after {} acknowledged documents; reopened and proved: all of them are there, each once",
             acknowledged.len()
         ));
-        let second = self.work(&swarm, 2 * count - expected.len() as u64, console, "the rest of round 2").await?;
+        let second = self
+            .work(
+                &swarm,
+                2 * count - expected.len() as u64,
+                console,
+                "the rest of round 2",
+            )
+            .await?;
         let everything = all.iter().map(|document| document.id).collect();
         let proof = proof::prove(&swarm, &all, &everything).await?;
-        let report = report::Report::new(first, second, &statistics, &swarm.database, &proof, directory);
+        let report = report::Report::new(
+            first,
+            second,
+            &statistics,
+            &swarm.database,
+            &proof,
+            directory,
+        );
         swarm.database.close().await?;
         report.check_contention()?;
         report.print(global, console)
     }
 
-    async fn work(&self, swarm: &Swarm, total: u64, console: &mut Console, name: &str) -> Outcome<Tally> {
+    async fn work(
+        &self,
+        swarm: &Swarm,
+        total: u64,
+        console: &mut Console,
+        name: &str,
+    ) -> Outcome<Tally> {
         let progress = console.progress();
-        let tally = swarm.work(move |_, count| progress.units(count, total)).await?;
+        let tally = swarm
+            .work(move |_, count| progress.units(count, total))
+            .await?;
         console.note(&format!(
             "{name}: {} documents in {:.1?}, {} transactions/s, {} conflicts, {} validated again",
             tally.documents,
@@ -159,7 +219,12 @@ impl Arguments {
         Ok(tally)
     }
 
-    async fn killed_round(&self, directory: &Path, count: u64, console: &mut Console) -> Outcome<BTreeSet<u64>> {
+    async fn killed_round(
+        &self,
+        directory: &Path,
+        count: u64,
+        console: &mut Console,
+    ) -> Outcome<BTreeSet<u64>> {
         let kill_after = (count * KILL_PERCENT / 100).max(1);
         let arguments = [
             "demo",
@@ -176,17 +241,26 @@ impl Arguments {
             "--span",
             &(2 * count).to_string(),
         ];
-        child::run(arguments.map(str::to_owned).to_vec(), count, console.progress()).await
+        child::run(
+            arguments.map(str::to_owned).to_vec(),
+            count,
+            console.progress(),
+        )
+        .await
     }
 }
 
 async fn open(directory: &Path) -> Outcome<Database> {
-    Ok(Database::open(&format!("dir:{}", directory.display())).await?)
+    let builder = Database::builder()
+        .url(format!("dir:{}", directory.display()))
+        .retention(RETENTION);
+    Ok(builder.open().await?)
 }
 
 async fn load(path: &Path) -> Outcome<Plugin> {
     let bytes = std::fs::read(path).map_err(|error| {
-        Failure::file(path, &error).advise("build the examples with `make plugins`, or name the indexer with --plugin")
+        Failure::file(path, &error)
+            .advise("build the examples with `make plugins`, or name the indexer with --plugin")
     })?;
     Ok(Plugin::load(bytes).await?)
 }

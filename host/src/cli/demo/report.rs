@@ -44,14 +44,19 @@ pub(super) struct Report {
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 fn percent(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 * 100.0 / whole as f64
+    }
 }
 
 /// The most memory this process ever had; 0 where the system does not tell.
 fn memory_peak_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    let kibibytes =
+        line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
     kibibytes.unwrap_or(0) << 10
 }
 
@@ -68,19 +73,29 @@ impl Report {
     ) -> Self {
         let both = first.plus(second);
         let disk = Disk::of(&format!("dir:{}", directory.display()));
-        let live_bytes = proof.report.stores.iter().map(|store| store.page_bytes + store.value_bytes).sum();
+        let live_bytes = proof
+            .report
+            .stores
+            .iter()
+            .map(|store| store.page_bytes + store.value_bytes)
+            .sum();
         Self {
             verified: true,
             documents: proof.index.documents.len() as u64,
             terms: proof.index.terms.len() as u64,
             postings: proof.index.postings.len() as u64,
             words: proof.index.tokens,
-            transactions_per_second: percent(both.documents, 1) / 100.0 / both.elapsed.as_secs_f64().max(f64::EPSILON),
+            transactions_per_second: percent(both.documents, 1)
+                / 100.0
+                / both.elapsed.as_secs_f64().max(f64::EPSILON),
             conflicts: both.conflicts,
             revalidated: both.revalidated,
             revalidated_percent: percent(both.revalidated, both.documents),
             retries: both.retries,
-            cache_hit_percent: percent(statistics.cache_hits, statistics.cache_hits + statistics.cache_misses),
+            cache_hit_percent: percent(
+                statistics.cache_hits,
+                statistics.cache_hits + statistics.cache_misses,
+            ),
             blob_reads: statistics.blob_reads,
             bytes_written: statistics.bytes_written + database.statistics().storage.bytes_written,
             commit_p50_us: statistics.commit_p50_us,
@@ -99,28 +114,49 @@ impl Report {
         }
         let mut table = table::table(&["what", "figure"]);
         let rows = [
-            ("documents indexed, each in one transaction", quantity::count(self.documents)),
-            ("terms, postings, words", format!(
-                "{}, {}, {}",
-                quantity::count(self.terms),
-                quantity::count(self.postings),
-                quantity::count(self.words)
-            )),
-            ("transactions per second", format!("{:.0}", self.transactions_per_second)),
+            (
+                "documents indexed, each in one transaction",
+                quantity::count(self.documents),
+            ),
+            (
+                "terms, postings, words",
+                format!(
+                    "{}, {}, {}",
+                    quantity::count(self.terms),
+                    quantity::count(self.postings),
+                    quantity::count(self.words)
+                ),
+            ),
+            (
+                "transactions per second",
+                format!("{:.0}", self.transactions_per_second),
+            ),
             ("conflicts, run again", quantity::count(self.conflicts)),
-            ("commits validated again", format!("{} ({:.1} %)", self.revalidated, self.revalidated_percent)),
+            (
+                "commits validated again",
+                format!("{} ({:.1} %)", self.revalidated, self.revalidated_percent),
+            ),
             ("runs repeated by the host", quantity::count(self.retries)),
             ("L1 hit rate", format!("{:.1} %", self.cache_hit_percent)),
             ("blob reads", quantity::count(self.blob_reads)),
             ("bytes written", quantity::bytes(self.bytes_written)),
-            ("commit p50, p99", format!("{} us, {} us", self.commit_p50_us, self.commit_p99_us)),
-            ("disk, live, amplification", format!(
-                "{}, {}, {:.2}",
-                quantity::bytes(self.disk_bytes),
-                quantity::bytes(self.live_bytes),
-                self.space_amplification
-            )),
-            ("memory at its peak", quantity::bytes(self.memory_peak_bytes)),
+            (
+                "commit p50, p99",
+                format!("{} us, {} us", self.commit_p50_us, self.commit_p99_us),
+            ),
+            (
+                "disk, live, amplification",
+                format!(
+                    "{}, {}, {:.2}",
+                    quantity::bytes(self.disk_bytes),
+                    quantity::bytes(self.live_bytes),
+                    self.space_amplification
+                ),
+            ),
+            (
+                "memory at its peak",
+                quantity::bytes(self.memory_peak_bytes),
+            ),
         ];
         for (what, figure) in rows {
             table.add_row(vec![what.into(), table::number(figure)]);

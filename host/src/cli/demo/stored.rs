@@ -32,7 +32,12 @@ pub(super) async fn read(database: &Database) -> Outcome<(Index, u64)> {
     let documents = transaction.open_store("documents").await?;
     let mut scan = documents.stream(.., Direction::Ascending).await?;
     while let Some(item) = scan.next().await? {
-        let id = item.key.first_chunk().copied().map(u64::from_be_bytes).ok_or_else(unreadable)?;
+        let id = item
+            .key
+            .first_chunk()
+            .copied()
+            .map(u64::from_be_bytes)
+            .ok_or_else(unreadable)?;
         let stored: Stored = postcard::from_bytes(&item.value).map_err(|_| unreadable())?;
         index.tokens += stored.tokens;
         index.documents.insert(id, stored.tokens);
@@ -41,7 +46,8 @@ pub(super) async fn read(database: &Database) -> Outcome<(Index, u64)> {
     let mut scan = terms.stream(.., Direction::Ascending).await?;
     while let Some(item) = scan.next().await? {
         let term = term_of(&item.key, STRING_END.len())?;
-        let (documents, occurrences): (u64, u64) = postcard::from_bytes(&item.value).map_err(|_| unreadable())?;
+        let (documents, occurrences): (u64, u64) =
+            postcard::from_bytes(&item.value).map_err(|_| unreadable())?;
         if term.is_empty() {
             shards_tokens += occurrences;
             shards_documents += documents;
@@ -54,7 +60,12 @@ pub(super) async fn read(database: &Database) -> Outcome<(Index, u64)> {
     let postings = transaction.open_store("index").await?;
     let mut scan = postings.stream(.., Direction::Ascending).await?;
     while let Some(item) = scan.next().await? {
-        let id = item.key.last_chunk().copied().map(u64::from_be_bytes).ok_or_else(unreadable)?;
+        let id = item
+            .key
+            .last_chunk()
+            .copied()
+            .map(u64::from_be_bytes)
+            .ok_or_else(unreadable)?;
         let term = term_of(&item.key, STRING_END.len() + size_of_val(&id))?;
         let occurrences: u64 = postcard::from_bytes(&item.value).map_err(|_| unreadable())?;
         index.postings.insert((term, id), occurrences);
@@ -80,5 +91,8 @@ fn term_of(key: &[u8], rest_bytes: usize) -> Outcome<String> {
 }
 
 fn unreadable() -> Failure {
-    Failure::new("unverified", "an item of the index is not what the indexer documents")
+    Failure::new(
+        "unverified",
+        "an item of the index is not what the indexer documents",
+    )
 }

@@ -1,7 +1,9 @@
 //! What a session answers, and how a program reads it.
 
 use serde_json::{Value, json};
-use sop_host::{CommitInfo, ConflictingKey, Error, Item, Outcome, Statistics, VerifyReport, Version};
+use sop_host::{
+    CommitInfo, ConflictingKey, Error, Item, Outcome, Statistics, VerifyReport, Version,
+};
 
 use crate::cli::json::BytesRef;
 
@@ -65,7 +67,12 @@ pub(super) struct Refusal {
 impl Refusal {
     /// A failure of this kind.
     pub(super) fn new(kind: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), keys: None, commit: None }
+        Self {
+            kind,
+            message: message.into(),
+            keys: None,
+            commit: None,
+        }
     }
 
     /// The line or request makes no sense.
@@ -77,7 +84,9 @@ impl Refusal {
     pub(super) fn json(&self) -> Value {
         let mut error = json!({"kind": self.kind, "message": self.message});
         if let Some(keys) = &self.keys {
-            let keys = keys.iter().map(|key| json!({"store": key.store, "key": BytesRef(&key.key)}));
+            let keys = keys
+                .iter()
+                .map(|key| json!({"store": key.store, "key": BytesRef(&key.key)}));
             set(&mut error, "keys", keys.collect());
         }
         if let Some(commit) = &self.commit {
@@ -91,8 +100,14 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let refusal = Self::new(error.kind(), error.to_string());
         match error {
-            Error::Conflict(keys) => Self { keys: Some(keys), ..refusal },
-            Error::UnknownOutcome(id) => Self { commit: Some(format!("{:016x}{:016x}", id.high, id.low)), ..refusal },
+            Error::Conflict(keys) => Self {
+                keys: Some(keys),
+                ..refusal
+            },
+            Error::UnknownOutcome(id) => Self {
+                commit: Some(format!("{:016x}{:016x}", id.high, id.low)),
+                ..refusal
+            },
             _ => refusal,
         }
     }
@@ -116,7 +131,10 @@ impl Answer {
             Self::Begun(version) => json!({"version": version}),
             Self::Value(value) => json!({"value": value.as_deref().map(BytesRef)}),
             Self::Values(values) => {
-                let values: Vec<_> = values.iter().map(|value| value.as_deref().map(BytesRef)).collect();
+                let values: Vec<_> = values
+                    .iter()
+                    .map(|value| value.as_deref().map(BytesRef))
+                    .collect();
                 json!({"values": values})
             }
             Self::Contains(contains) => json!({"contains": contains}),
@@ -126,7 +144,9 @@ impl Answer {
             Self::Removed(removed) => json!({"removed": removed}),
             Self::RemovedRange(removed) => json!({"removed": removed}),
             Self::Stores(stores) => json!({"stores": stores}),
-            Self::Committed(info) => json!({"version": info.version, "revalidations": info.revalidations}),
+            Self::Committed(info) => {
+                json!({"version": info.version, "revalidations": info.revalidations})
+            }
             Self::Outcome(outcome) => {
                 let mut answer = json!({"outcome": outcome_name(*outcome)});
                 if let Outcome::Committed(version) = outcome {
@@ -178,36 +198,70 @@ mod tests {
     use crate::cli::json::Bytes;
 
     fn ok(answer: Answer) -> String {
-        line(&Ok(Reply { answer, version: None }), None).to_string()
+        line(
+            &Ok(Reply {
+                answer,
+                version: None,
+            }),
+            None,
+        )
+        .to_string()
     }
 
     fn item(key: &[u8], value: &[u8]) -> Item {
-        Item { key: key.to_vec(), value: value.to_vec() }
+        Item {
+            key: key.to_vec(),
+            value: value.to_vec(),
+        }
     }
 
     #[test]
     fn answers_have_the_documented_forms() {
-        assert_eq!(ok(Answer::Value(Some(b"v".to_vec()))), r#"{"ok":{"value":"v"}}"#);
+        assert_eq!(
+            ok(Answer::Value(Some(b"v".to_vec()))),
+            r#"{"ok":{"value":"v"}}"#
+        );
         assert_eq!(ok(Answer::Value(None)), r#"{"ok":{"value":null}}"#);
-        assert_eq!(ok(Answer::Entry(Some(item(b"k", b"\xff")))), r#"{"ok":{"entry":["k",{"base64":"/w=="}]}}"#);
+        assert_eq!(
+            ok(Answer::Entry(Some(item(b"k", b"\xff")))),
+            r#"{"ok":{"entry":["k",{"base64":"/w=="}]}}"#
+        );
         assert_eq!(ok(Answer::Entry(None)), r#"{"ok":{"entry":null}}"#);
         let entries = vec![item(b"a", b"1"), item(b"b", b"2")];
-        assert_eq!(ok(Answer::Entries(entries)), r#"{"ok":{"entries":[["a","1"],["b","2"]]}}"#);
+        assert_eq!(
+            ok(Answer::Entries(entries)),
+            r#"{"ok":{"entries":[["a","1"],["b","2"]]}}"#
+        );
         assert_eq!(ok(Answer::Removed(true)), r#"{"ok":{"removed":true}}"#);
         assert_eq!(ok(Answer::RemovedRange(3)), r#"{"ok":{"removed":3}}"#);
         assert_eq!(ok(Answer::Count(3)), r#"{"ok":{"count":3}}"#);
         assert_eq!(ok(Answer::Done), r#"{"ok":{}}"#);
-        let info = CommitInfo { version: 7, revalidations: 1 };
-        assert_eq!(ok(Answer::Committed(info)), r#"{"ok":{"revalidations":1,"version":7}}"#);
-        assert_eq!(ok(Answer::Outcome(Outcome::Aborted)), r#"{"ok":{"outcome":"aborted"}}"#);
+        let info = CommitInfo {
+            version: 7,
+            revalidations: 1,
+        };
+        assert_eq!(
+            ok(Answer::Committed(info)),
+            r#"{"ok":{"revalidations":1,"version":7}}"#
+        );
+        assert_eq!(
+            ok(Answer::Outcome(Outcome::Aborted)),
+            r#"{"ok":{"outcome":"aborted"}}"#
+        );
     }
 
     #[test]
     fn a_conflict_names_its_keys_and_the_id_comes_back() {
-        let keys = vec![ConflictingKey { store: "s".to_owned(), key: b"k".to_vec() }];
+        let keys = vec![ConflictingKey {
+            store: "s".to_owned(),
+            key: b"k".to_vec(),
+        }];
         let answer = line(&Err(Error::Conflict(keys).into()), Some(json!([1])));
         assert_eq!(answer.pointer("/error/kind"), Some(&json!("conflict")));
-        assert_eq!(answer.pointer("/error/keys"), Some(&json!([{"store":"s","key":"k"}])));
+        assert_eq!(
+            answer.pointer("/error/keys"),
+            Some(&json!([{"store":"s","key":"k"}]))
+        );
         assert_eq!(answer.pointer("/id"), Some(&json!([1])));
     }
 
@@ -215,7 +269,10 @@ mod tests {
     fn an_unknown_outcome_carries_the_id_to_ask_by() {
         let id = sop_host::CommitId { high: 1, low: 2 };
         let answer = line(&Err(Error::UnknownOutcome(id).into()), None);
-        assert_eq!(answer.pointer("/error/commit"), Some(&json!("00000000000000010000000000000002")));
+        assert_eq!(
+            answer.pointer("/error/commit"),
+            Some(&json!("00000000000000010000000000000002"))
+        );
     }
 
     #[test]

@@ -81,7 +81,11 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) async fn run(self, global: &Global, console: &mut Console) -> Outcome<Exit> {
-        let purpose = if self.read_only { Purpose::Read } else { Purpose::Create };
+        let purpose = if self.read_only {
+            Purpose::Read
+        } else {
+            Purpose::Create
+        };
         let database = open(global, purpose).await?;
         let mut session = Session::new(database.clone());
         let answer = match console.is_json() {

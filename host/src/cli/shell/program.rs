@@ -30,7 +30,9 @@ pub(super) async fn serve(session: &mut Session, console: &mut Console) -> Outco
             () = interrupts.wait() => return Ok(Exit::Interrupted),
             line = lines.recv() => line,
         };
-        let Some(line) = line else { return Ok(Exit::Success) };
+        let Some(line) = line else {
+            return Ok(Exit::Success);
+        };
         let line = line.map_err(|error| Failure::file(std::path::Path::new("stdin"), &error))?;
         let (id, answer) = answer(session, line).await;
         console.json(&answer::line(&answer, id))?;
@@ -55,7 +57,9 @@ async fn answer(session: &mut Session, line: Line) -> (Option<Value>, Result<Rep
 fn parse(line: Line) -> Result<Value, String> {
     match line {
         Line::TooLong => Err(format!("a line is longer than {LINE_BYTES_MAX} bytes")),
-        Line::Whole(line) => serde_json::from_slice(&line).map_err(|error| format!("not JSON: {}", reason(&error))),
+        Line::Whole(line) => {
+            serde_json::from_slice(&line).map_err(|error| format!("not JSON: {}", reason(&error)))
+        }
     }
 }
 
@@ -63,7 +67,10 @@ fn parse(line: Line) -> Result<Value, String> {
 pub(super) fn lines() -> mpsc::Receiver<std::io::Result<Line>> {
     let (sender, receiver) = mpsc::channel(LINES_AHEAD);
     std::thread::spawn(move || {
-        let mut lines = Lines::new(BufReader::with_capacity(BUFFER_BYTES, std::io::stdin()), LINE_BYTES_MAX);
+        let mut lines = Lines::new(
+            BufReader::with_capacity(BUFFER_BYTES, std::io::stdin()),
+            LINE_BYTES_MAX,
+        );
         while let Some(line) = lines.next().transpose() {
             let failed = line.is_err();
             if sender.blocking_send(line).is_err() || failed {
@@ -85,9 +92,14 @@ impl Interrupts {
     /// Takes the signals over from the operating system's defaults.
     pub(super) fn new() -> Outcome<Self> {
         let listen = |kind| {
-            signal(kind).map_err(|error| Failure::new("unavailable", format!("cannot listen for signals: {error}")))
+            signal(kind).map_err(|error| {
+                Failure::new("unavailable", format!("cannot listen for signals: {error}"))
+            })
         };
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
     }
 
     /// Until one of them comes.
@@ -110,7 +122,11 @@ mod tests {
         assert!(parse("").unwrap_err().starts_with("not JSON: "));
         assert!(parse("{\"op\":").unwrap_err().starts_with("not JSON: "));
         assert!(super::parse(Line::Whole(vec![0xff])).is_err());
-        assert!(super::parse(Line::TooLong).unwrap_err().contains("longer than"));
+        assert!(
+            super::parse(Line::TooLong)
+                .unwrap_err()
+                .contains("longer than")
+        );
         assert!(parse("{\"op\":\"stores\"}").is_ok());
     }
 }

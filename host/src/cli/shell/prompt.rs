@@ -28,7 +28,11 @@ use crate::cli::lines::Line;
 /// Serves a person, or a script of the same commands.
 pub(super) async fn serve(session: &mut Session, console: &mut Console) -> Outcome<Exit> {
     use std::io::IsTerminal;
-    let mut conversation = Conversation { session, current: None, failed: false };
+    let mut conversation = Conversation {
+        session,
+        current: None,
+        failed: false,
+    };
     if std::io::stdin().is_terminal() && console.is_terminal() {
         conversation.prompt(console).await
     } else {
@@ -67,14 +71,17 @@ impl Conversation<'_> {
                 Some(name) => format!("sop {name}> "),
                 None => "sop> ".to_owned(),
             };
-            let Some(mut lent) = editor.take() else { return Ok(Exit::Success) };
+            let Some(mut lent) = editor.take() else {
+                return Ok(Exit::Success);
+            };
             // Waiting for a person blocks a thread, so it is not one of those that carry requests out.
             let waiting = tokio::task::spawn_blocking(move || {
                 let line = lent.readline(&prompt);
                 (lent, line)
             });
-            let (mut back, line) =
-                waiting.await.map_err(|error| Failure::new("internal", format!("the prompt failed: {error}")))?;
+            let (mut back, line) = waiting
+                .await
+                .map_err(|error| Failure::new("internal", format!("the prompt failed: {error}")))?;
             let next = match line {
                 Ok(line) => {
                     // A history that cannot grow is no reason to stop.
@@ -83,7 +90,12 @@ impl Conversation<'_> {
                 }
                 Err(ReadlineError::Interrupted) => Next::Continue,
                 Err(ReadlineError::Eof) => Next::Leave,
-                Err(error) => return Err(Failure::new("file", format!("cannot read the prompt: {error}"))),
+                Err(error) => {
+                    return Err(Failure::new(
+                        "file",
+                        format!("cannot read the prompt: {error}"),
+                    ));
+                }
             };
             if let Some(path) = &history {
                 let _ = back.append_history(path);
@@ -104,16 +116,25 @@ impl Conversation<'_> {
                 () = interrupts.wait() => return Ok(Exit::Interrupted),
                 line = lines.recv() => line,
             };
-            let line = match line.transpose().map_err(|error| Failure::file("stdin".as_ref(), &error))? {
+            let line = match line
+                .transpose()
+                .map_err(|error| Failure::file("stdin".as_ref(), &error))?
+            {
                 None => break,
-                Some(Line::Whole(line)) => String::from_utf8(line).map_err(|_| Failure::usage("a line is not UTF-8"))?,
+                Some(Line::Whole(line)) => {
+                    String::from_utf8(line).map_err(|_| Failure::usage("a line is not UTF-8"))?
+                }
                 Some(Line::TooLong) => return Err(Failure::usage("a line is too long")),
             };
             if self.carry_out(&line, console).await? == Next::Leave {
                 break;
             }
         }
-        Ok(if self.failed { Exit::Failure } else { Exit::Success })
+        Ok(if self.failed {
+            Exit::Failure
+        } else {
+            Exit::Success
+        })
     }
 
     async fn carry_out(&mut self, line: &str, console: &mut Console) -> Outcome<Next> {
@@ -141,12 +162,20 @@ impl Conversation<'_> {
         match input {
             Input::Blank | Input::Exit => Ok(String::new()),
             Input::Help => Ok(help()),
-            Input::Transactions => Ok(self.session.names().map(escape_name).collect::<Vec<_>>().join("\n")),
+            Input::Transactions => Ok(self
+                .session
+                .names()
+                .map(escape_name)
+                .collect::<Vec<_>>()
+                .join("\n")),
             Input::Use(name) => {
                 if let Some(name) = &name
                     && !self.session.is_open(name)
                 {
-                    return Err(Refusal::new("not-found", format!("no transaction `{name}` is open: begin it first")));
+                    return Err(Refusal::new(
+                        "not-found",
+                        format!("no transaction `{name}` is open: begin it first"),
+                    ));
                 }
                 self.current = name;
                 Ok(String::new())
@@ -165,7 +194,10 @@ impl Conversation<'_> {
 
     async fn begin(&mut self, name: Option<String>, start: Start) -> Result<String, Refusal> {
         let name = name.unwrap_or_else(|| self.free_name());
-        let request = Request { transaction: Some(name.clone()), operation: Operation::Begin(start) };
+        let request = Request {
+            transaction: Some(name.clone()),
+            operation: Operation::Begin(start),
+        };
         let reply = self.session.execute(request).await?;
         self.current = Some(name);
         Ok(render::reply(&reply))
@@ -184,9 +216,15 @@ impl Conversation<'_> {
 
     /// The names that completion offers; none when they cannot be read.
     async fn stores(&mut self) -> Vec<String> {
-        let request = Request { transaction: None, operation: Operation::Stores };
+        let request = Request {
+            transaction: None,
+            operation: Operation::Stores,
+        };
         match self.session.execute(request).await {
-            Ok(Reply { answer: Answer::Stores(stores), .. }) => stores,
+            Ok(Reply {
+                answer: Answer::Stores(stores),
+                ..
+            }) => stores,
             _ => Vec::new(),
         }
     }
@@ -207,10 +245,14 @@ fn more(reply: &Reply, limit: Option<u64>) -> String {
 }
 
 fn help() -> String {
-    let lines = COMMANDS.iter().map(|(name, takes, does)| format!("  {:<42} {does}", format!("{name} {takes}")));
+    let lines = COMMANDS
+        .iter()
+        .map(|(name, takes, does)| format!("  {:<42} {does}", format!("{name} {takes}")));
     let mut text = lines.collect::<Vec<_>>().join("\n");
     text.push_str("\n\nOutside of a transaction each command is one of its own. `@NAME command` works in that transaction.");
-    text.push_str("\nWords with spaces stand in quotes; \\xNN, \\n, \\0 and the like stand for bytes.");
+    text.push_str(
+        "\nWords with spaces stand in quotes; \\xNN, \\n, \\0 and the like stand for bytes.",
+    );
     text
 }
 
@@ -220,17 +262,24 @@ fn history() -> Option<PathBuf> {
         return Some(path.into()).filter(|path: &PathBuf| !path.as_os_str().is_empty());
     }
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
-    let state = state.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")))?;
+    let state = state.or_else(|| {
+        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"))
+    })?;
     let folder = state.join("sop");
     std::fs::create_dir_all(&folder).ok()?;
     Some(folder.join("history"))
 }
 
 fn editor(stores: Arc<Mutex<Vec<String>>>) -> Outcome<Editor<Completion, DefaultHistory>> {
-    let config = rustyline::Config::builder().auto_add_history(false).max_history_size(10_000);
-    let config = config.map_err(|error| Failure::new("internal", error.to_string()))?.build();
-    let mut editor = Editor::with_config(config)
-        .map_err(|error| Failure::new("unavailable", format!("cannot use the terminal: {error}")))?;
+    let config = rustyline::Config::builder()
+        .auto_add_history(false)
+        .max_history_size(10_000);
+    let config = config
+        .map_err(|error| Failure::new("internal", error.to_string()))?
+        .build();
+    let mut editor = Editor::with_config(config).map_err(|error| {
+        Failure::new("unavailable", format!("cannot use the terminal: {error}"))
+    })?;
     editor.set_helper(Some(Completion { stores }));
     Ok(editor)
 }
@@ -251,8 +300,16 @@ impl Hinter for Completion {
 impl Completer for Completion {
     type Candidate = Pair;
 
-    fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        Ok(complete(line.get(..position).unwrap_or_default(), &self.stores.lock()))
+    fn complete(
+        &self,
+        line: &str,
+        position: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<Pair>)> {
+        Ok(complete(
+            line.get(..position).unwrap_or_default(),
+            &self.stores.lock(),
+        ))
     }
 }
 
@@ -260,22 +317,50 @@ impl Completer for Completion {
 fn complete(line: &str, stores: &[String]) -> (usize, Vec<Pair>) {
     let start = line.rfind(char::is_whitespace).map_or(0, |space| space + 1);
     let (before, word) = line.split_at(start);
-    let place = before.split_whitespace().filter(|word| !word.starts_with('@')).count();
-    let takes_store = |command: &str| COMMANDS.iter().any(|(name, takes, _)| *name == command && takes.starts_with("STORE"));
-    let command = before.split_whitespace().find(|word| !word.starts_with('@'));
+    let place = before
+        .split_whitespace()
+        .filter(|word| !word.starts_with('@'))
+        .count();
+    let takes_store = |command: &str| {
+        COMMANDS
+            .iter()
+            .any(|(name, takes, _)| *name == command && takes.starts_with("STORE"))
+    };
+    let command = before
+        .split_whitespace()
+        .find(|word| !word.starts_with('@'));
     let candidates: Vec<String> = match (place, command) {
-        (0, _) => COMMANDS.iter().map(|(name, ..)| (*name).to_owned()).collect(),
-        (1, Some(command)) if takes_store(command) => stores.iter().map(|store| typed(store)).collect(),
+        (0, _) => COMMANDS
+            .iter()
+            .map(|(name, ..)| (*name).to_owned())
+            .collect(),
+        (1, Some(command)) if takes_store(command) => {
+            stores.iter().map(|store| typed(store)).collect()
+        }
         _ => Vec::new(),
     };
-    let fitting = candidates.into_iter().filter(|candidate| candidate.starts_with(word));
-    (start, fitting.map(|name| Pair { display: name.clone(), replacement: name + " " }).collect())
+    let fitting = candidates
+        .into_iter()
+        .filter(|candidate| candidate.starts_with(word));
+    (
+        start,
+        fitting
+            .map(|name| Pair {
+                display: name.clone(),
+                replacement: name + " ",
+            })
+            .collect(),
+    )
 }
 
 /// A name as it has to be typed.
 fn typed(name: &str) -> String {
     let escaped = escape::encode(name.as_bytes());
-    if escaped.contains([' ', '\'', '"', '@']) { format!("\"{}\"", escaped.replace('"', "\\\"")) } else { escaped }
+    if escaped.contains([' ', '\'', '"', '@']) {
+        format!("\"{}\"", escaped.replace('"', "\\\""))
+    } else {
+        escaped
+    }
 }
 
 #[cfg(test)]
@@ -283,8 +368,16 @@ mod tests {
     use super::*;
 
     fn candidates(line: &str) -> Vec<String> {
-        let stores = ["fruit".to_owned(), "free text".to_owned(), "users".to_owned()];
-        complete(line, &stores).1.into_iter().map(|pair| pair.replacement).collect()
+        let stores = [
+            "fruit".to_owned(),
+            "free text".to_owned(),
+            "users".to_owned(),
+        ];
+        complete(line, &stores)
+            .1
+            .into_iter()
+            .map(|pair| pair.replacement)
+            .collect()
     }
 
     #[test]
@@ -299,13 +392,23 @@ mod tests {
     #[test]
     fn help_lists_every_command() {
         let text = help();
-        assert!(COMMANDS.iter().all(|(name, ..)| text.contains(&format!("  {name} "))));
+        assert!(
+            COMMANDS
+                .iter()
+                .all(|(name, ..)| text.contains(&format!("  {name} ")))
+        );
     }
 
     #[test]
     fn a_scan_ended_by_its_limit_says_so() {
-        let item = sop_host::Item { key: vec![1], value: vec![] };
-        let reply = Reply { answer: Answer::Entries(vec![item]), version: None };
+        let item = sop_host::Item {
+            key: vec![1],
+            value: vec![],
+        };
+        let reply = Reply {
+            answer: Answer::Entries(vec![item]),
+            version: None,
+        };
         assert!(more(&reply, Some(1)).contains("first 1"));
         assert_eq!(more(&reply, Some(2)) + &more(&reply, None), "");
     }

@@ -19,7 +19,11 @@ fn answer(answer: &Answer) -> String {
         Answer::Done => "done".to_owned(),
         Answer::Begun(version) => format!("begun at version {version}"),
         Answer::Value(value) => optional(value.as_deref()),
-        Answer::Values(values) => values.iter().map(|value| optional(value.as_deref())).collect::<Vec<_>>().join("\n"),
+        Answer::Values(values) => values
+            .iter()
+            .map(|value| optional(value.as_deref()))
+            .collect::<Vec<_>>()
+            .join("\n"),
         Answer::Contains(true) => "yes".to_owned(),
         Answer::Contains(false) => "no".to_owned(),
         Answer::Count(count) => count.to_string(),
@@ -31,20 +35,32 @@ fn answer(answer: &Answer) -> String {
         Answer::Removed(false) => "it was not there".to_owned(),
         Answer::RemovedRange(removed) => format!("removed {removed}"),
         Answer::Stores(stores) if stores.is_empty() => "(no stores)".to_owned(),
-        Answer::Stores(stores) => {
-            stores.iter().map(|store| escape::encode(store.as_bytes())).collect::<Vec<_>>().join("\n")
-        }
+        Answer::Stores(stores) => stores
+            .iter()
+            .map(|store| escape::encode(store.as_bytes()))
+            .collect::<Vec<_>>()
+            .join("\n"),
         Answer::Committed(info) => committed(*info),
         Answer::Outcome(Outcome::Committed(version)) => format!("committed at version {version}"),
         Answer::Outcome(outcome) => outcome_name(*outcome).to_owned(),
         Answer::Statistics(figures) => statistics(figures),
         Answer::Report(report) => {
-            let verdict = if report.is_sound() { "sound" } else { "DAMAGED" };
+            let verdict = if report.is_sound() {
+                "sound"
+            } else {
+                "DAMAGED"
+            };
             let damages = report.damages.iter().map(|damage| {
                 let store = escape::encode(damage.store.as_bytes());
-                format!("\ndamaged: store `{store}`, node {}: {}", damage.node, damage.message)
+                format!(
+                    "\ndamaged: store `{store}`, node {}: {}",
+                    damage.node, damage.message
+                )
             });
-            format!("{verdict}: {} nodes at version {}", report.nodes, report.version) + &damages.collect::<String>()
+            format!(
+                "{verdict}: {} nodes at version {}",
+                report.nodes, report.version
+            ) + &damages.collect::<String>()
         }
     }
 }
@@ -64,7 +80,10 @@ fn items(items: &[Item]) -> String {
 fn committed(info: CommitInfo) -> String {
     match info.revalidations {
         0 => format!("committed at version {}", info.version),
-        times => format!("committed at version {}, after validating again {times} times", info.version),
+        times => format!(
+            "committed at version {}, after validating again {times} times",
+            info.version
+        ),
     }
 }
 
@@ -80,7 +99,10 @@ fn statistics(figures: &Statistics) -> String {
         ("commit p99, µs", figures.storage.commit_p99_us),
     ];
     for (name, count) in counts {
-        rows.add_row([comfy_table::Cell::new(name), table::number(quantity::count(count))]);
+        rows.add_row([
+            comfy_table::Cell::new(name),
+            table::number(quantity::count(count)),
+        ]);
     }
     rows.to_string()
 }
@@ -90,20 +112,35 @@ mod tests {
     use super::*;
 
     fn text(answer: Answer) -> String {
-        reply(&Reply { answer, version: None })
+        reply(&Reply {
+            answer,
+            version: None,
+        })
     }
 
     #[test]
     fn no_stored_byte_reaches_the_terminal_as_it_is() {
-        let item = Item { key: b"k\x1b[2J".to_vec(), value: b"v\n".to_vec() };
+        let item = Item {
+            key: b"k\x1b[2J".to_vec(),
+            value: b"v\n".to_vec(),
+        };
         let shown = text(Answer::Entries(vec![item]));
-        assert!(shown.contains(r"k\u{1b}[2J") && shown.contains(r"v\n"), "{shown}");
+        assert!(
+            shown.contains(r"k\u{1b}[2J") && shown.contains(r"v\n"),
+            "{shown}"
+        );
         assert_eq!(text(Answer::Value(Some(b"\x07".to_vec()))), r"\u{7}");
         assert_eq!(text(Answer::Value(None)), "(absent)");
     }
 
     #[test]
     fn a_write_of_its_own_tells_its_version() {
-        assert_eq!(reply(&Reply { answer: Answer::Done, version: Some(9) }), "done (version 9)");
+        assert_eq!(
+            reply(&Reply {
+                answer: Answer::Done,
+                version: Some(9)
+            }),
+            "done (version 9)"
+        );
     }
 }

@@ -90,7 +90,10 @@ impl Operation {
         use StoreOperation::{Contains, Count, First, Get, GetMany, Last, Scan};
         match self {
             Self::Store(_, operation) => {
-                matches!(operation, Get(_) | GetMany(_) | Contains(_) | Count | First | Last | Scan(..))
+                matches!(
+                    operation,
+                    Get(_) | GetMany(_) | Contains(_) | Count | First | Last | Scan(..)
+                )
             }
             Self::Stores => true,
             _ => false,
@@ -178,12 +181,19 @@ pub(super) fn parse(line: serde_json::Value) -> Result<Request, String> {
     let operation = written.operation()?;
     let needs_transaction = matches!(
         operation,
-        Operation::Begin(_) | Operation::Commit | Operation::Rollback | Operation::Savepoint(_) | Operation::RollbackTo(_)
+        Operation::Begin(_)
+            | Operation::Commit
+            | Operation::Rollback
+            | Operation::Savepoint(_)
+            | Operation::RollbackTo(_)
     );
     if needs_transaction && transaction.is_none() {
         return Err(missing("txn"));
     }
-    Ok(Request { transaction, operation })
+    Ok(Request {
+        transaction,
+        operation,
+    })
 }
 
 fn missing(member: &str) -> String {
@@ -247,14 +257,15 @@ impl Written {
         let at = match &self.at {
             None => None,
             Some(WrittenVersion::Number(version)) => Some(*version),
-            Some(WrittenVersion::Text(text)) => {
-                Some(text.parse().map_err(|_| format!("`at` is not a version: `{text}`"))?)
-            }
+            Some(WrittenVersion::Text(text)) => Some(
+                text.parse()
+                    .map_err(|_| format!("`at` is not a version: `{text}`"))?,
+            ),
         };
         match (at, self.isolation) {
-            (Some(_), Some(WrittenIsolation::Serializable)) => {
-                Err("`at` reads the past: leave out `isolation`, or make it \"snapshot\"".to_owned())
-            }
+            (Some(_), Some(WrittenIsolation::Serializable)) => Err(
+                "`at` reads the past: leave out `isolation`, or make it \"snapshot\"".to_owned(),
+            ),
             (Some(version), _) => Ok(Start::At(version)),
             (None, Some(WrittenIsolation::Snapshot)) => Ok(Start::Fresh(Isolation::Snapshot)),
             (None, _) => Ok(Start::Fresh(Isolation::Serializable)),
@@ -272,7 +283,9 @@ impl Written {
     fn range(&mut self) -> Result<KeyRange, String> {
         let (from, to) = (self.from.take(), self.to.take());
         match self.prefix.take() {
-            Some(_) if from.is_some() || to.is_some() => Err("`prefix` stands instead of `from` and `to`".to_owned()),
+            Some(_) if from.is_some() || to.is_some() => {
+                Err("`prefix` stands instead of `from` and `to`".to_owned())
+            }
             Some(prefix) => Ok(KeyRange::prefix(prefix.0)),
             None => Ok(KeyRange {
                 lower: bound(from.map(|key| key.0), self.from_inclusive.unwrap_or(true)),
@@ -284,10 +297,16 @@ impl Written {
 
 /// The id of a commit, from its 32 hexadecimal digits.
 pub(super) fn parse_commit(text: &str) -> Result<CommitId, String> {
-    let bits = (text.len() == 32 && !text.starts_with('+')).then(|| u128::from_str_radix(text, 16).ok()).flatten();
-    let bits = bits.ok_or_else(|| format!("`{text}` is not the id of a commit: 32 hexadecimal digits"))?;
+    let bits = (text.len() == 32 && !text.starts_with('+'))
+        .then(|| u128::from_str_radix(text, 16).ok())
+        .flatten();
+    let bits =
+        bits.ok_or_else(|| format!("`{text}` is not the id of a commit: 32 hexadecimal digits"))?;
     let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default();
-    Ok(CommitId { high: half(bits >> 64), low: half(bits) })
+    Ok(CommitId {
+        high: half(bits >> 64),
+        low: half(bits),
+    })
 }
 
 #[cfg(test)]

@@ -21,7 +21,10 @@ pub(super) struct Session {
 impl Session {
     /// A session without transactions.
     pub(super) fn new(database: Database) -> Self {
-        Self { database, transactions: BTreeMap::new() }
+        Self {
+            database,
+            transactions: BTreeMap::new(),
+        }
     }
 
     /// The names of the open transactions.
@@ -36,11 +39,20 @@ impl Session {
 
     /// Carries one request out.
     pub(super) async fn execute(&mut self, request: Request) -> Result<Reply, Refusal> {
-        let Request { transaction, operation } = request;
+        let Request {
+            transaction,
+            operation,
+        } = request;
         match (&operation, transaction) {
-            (Operation::Outcome(id), _) => Ok(reply(Answer::Outcome(self.database.outcome(*id).await?))),
-            (Operation::Stat, _) => Ok(reply(Answer::Statistics(Box::new(self.database.statistics())))),
-            (Operation::Verify, _) => Ok(reply(Answer::Report(self.database.verify(|_| {}).await?))),
+            (Operation::Outcome(id), _) => {
+                Ok(reply(Answer::Outcome(self.database.outcome(*id).await?)))
+            }
+            (Operation::Stat, _) => Ok(reply(Answer::Statistics(Box::new(
+                self.database.statistics(),
+            )))),
+            (Operation::Verify, _) => {
+                Ok(reply(Answer::Report(self.database.verify(|_| {}).await?)))
+            }
             (Operation::Checkpoint, _) => {
                 self.database.checkpoint().await?;
                 Ok(reply(Answer::Done))
@@ -67,11 +79,14 @@ impl Session {
 
     async fn begin(&mut self, name: String, start: Start) -> Result<Answer, Refusal> {
         if self.is_open(&name) {
-            let message = format!("transaction `{name}` is open: commit it, roll it back, or take another name");
+            let message = format!(
+                "transaction `{name}` is open: commit it, roll it back, or take another name"
+            );
             return Err(Refusal::new("exists", message));
         }
         if self.transactions.len() >= TRANSACTIONS_MAX {
-            let message = format!("over the limit of {TRANSACTIONS_MAX} open transactions: end one of them");
+            let message =
+                format!("over the limit of {TRANSACTIONS_MAX} open transactions: end one of them");
             return Err(Refusal::new("limit", message));
         }
         let transaction = match start {
@@ -103,7 +118,10 @@ impl Session {
         let transaction = self.transactions.get(name).ok_or_else(|| unknown(name))?;
         let answer = apply(transaction, operation).await;
         // What ended under its user leaves its name free.
-        if matches!(answer, Err(Error::Ended | Error::Conflict(_) | Error::Fenced | Error::Internal(_))) {
+        if matches!(
+            answer,
+            Err(Error::Ended | Error::Conflict(_) | Error::Fenced | Error::Internal(_))
+        ) {
             self.transactions.remove(name);
         }
         Ok(answer?)
@@ -118,17 +136,29 @@ impl Session {
             return Ok(reply(answer));
         }
         let body = async |transaction: Transaction| apply(&transaction, operation).await;
-        let done = self.database.transact_with(&TransactOptions::default(), body).await?;
-        Ok(Reply { answer: done.value, version: done.commit.map(|commit| commit.version) })
+        let done = self
+            .database
+            .transact_with(&TransactOptions::default(), body)
+            .await?;
+        Ok(Reply {
+            answer: done.value,
+            version: done.commit.map(|commit| commit.version),
+        })
     }
 }
 
 fn reply(answer: Answer) -> Reply {
-    Reply { answer, version: None }
+    Reply {
+        answer,
+        version: None,
+    }
 }
 
 fn unknown(name: &str) -> Refusal {
-    Refusal::new("not-found", format!("no transaction `{name}` is open: begin it first"))
+    Refusal::new(
+        "not-found",
+        format!("no transaction `{name}` is open: begin it first"),
+    )
 }
 
 /// Does one thing in a transaction.
@@ -140,10 +170,16 @@ async fn apply(transaction: &Transaction, operation: &Operation) -> Result<Answe
         Operation::DropStore(name) => transaction.drop_store(name).await.map(|()| Answer::Done),
         Operation::Stores => {
             let stores = transaction.stores().await?;
-            Ok(Answer::Stores(stores.into_iter().map(|store| store.name).collect()))
+            Ok(Answer::Stores(
+                stores.into_iter().map(|store| store.name).collect(),
+            ))
         }
-        Operation::Store(name, operation) => apply_in_store(&transaction.open_store(name).await?, operation).await,
-        _ => Err(Error::Internal(format!("{operation:?} is not done inside a transaction"))),
+        Operation::Store(name, operation) => {
+            apply_in_store(&transaction.open_store(name).await?, operation).await
+        }
+        _ => Err(Error::Internal(format!(
+            "{operation:?} is not done inside a transaction"
+        ))),
     }
 }
 
@@ -153,10 +189,16 @@ async fn apply_in_store(store: &Store, operation: &StoreOperation) -> Result<Ans
         StoreOperation::GetMany(keys) => Answer::Values(store.get_many(keys).await?),
         StoreOperation::Contains(key) => Answer::Contains(store.contains(key).await?),
         StoreOperation::Put(key, value) => store.put(key, value).await.map(|()| Answer::Done)?,
-        StoreOperation::Insert(key, value) => store.insert(key, value).await.map(|()| Answer::Done)?,
-        StoreOperation::Update(key, value) => store.update(key, value).await.map(|()| Answer::Done)?,
+        StoreOperation::Insert(key, value) => {
+            store.insert(key, value).await.map(|()| Answer::Done)?
+        }
+        StoreOperation::Update(key, value) => {
+            store.update(key, value).await.map(|()| Answer::Done)?
+        }
         StoreOperation::Remove(key) => Answer::Removed(store.remove(key).await?),
-        StoreOperation::RemoveRange(range) => Answer::RemovedRange(store.remove_range(range.clone()).await?),
+        StoreOperation::RemoveRange(range) => {
+            Answer::RemovedRange(store.remove_range(range.clone()).await?)
+        }
         StoreOperation::Count => Answer::Count(store.count().await?),
         StoreOperation::First => Answer::Entry(store.first().await?),
         StoreOperation::Last => Answer::Entry(store.last().await?),
@@ -167,9 +209,16 @@ async fn apply_in_store(store: &Store, operation: &StoreOperation) -> Result<Ans
 }
 
 /// A scan observes nothing behind its limit; without one it observes the whole range.
-async fn scan(store: &Store, range: KeyRange, direction: Direction, limit: Option<u64>) -> Result<Vec<Item>, Error> {
+async fn scan(
+    store: &Store,
+    range: KeyRange,
+    direction: Direction,
+    limit: Option<u64>,
+) -> Result<Vec<Item>, Error> {
     if let Some(limit) = limit.filter(|limit| *limit <= SCAN_ITEMS_MAX) {
-        return store.scan(range, direction, u32::try_from(limit).unwrap_or(u32::MAX)).await;
+        return store
+            .scan(range, direction, u32::try_from(limit).unwrap_or(u32::MAX))
+            .await;
     }
     let limit = limit.unwrap_or(u64::MAX);
     let mut stream = store.stream(range, direction).await?;
@@ -179,7 +228,10 @@ async fn scan(store: &Store, range: KeyRange, direction: Direction, limit: Optio
     {
         bytes = bytes.saturating_add(item.key.len() + item.value.len());
         if bytes > ANSWER_BYTES_MAX {
-            return Err(Error::limit("bytes of an answer: scan with a limit or a smaller range", ANSWER_BYTES_MAX as u64));
+            return Err(Error::limit(
+                "bytes of an answer: scan with a limit or a smaller range",
+                ANSWER_BYTES_MAX as u64,
+            ));
         }
         items.push(item);
     }

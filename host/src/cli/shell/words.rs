@@ -16,24 +16,52 @@ pub(super) const SCAN_ITEMS_DEFAULT: u64 = 100;
 pub(super) const COMMANDS: [(&str, &str, &str); 28] = [
     ("get", "STORE KEY…", "print values"),
     ("put", "STORE KEY VALUE", "add or replace an item"),
-    ("insert", "STORE KEY VALUE", "add an item; fails if the key is there"),
-    ("update", "STORE KEY VALUE", "replace a value; fails if the key is not there"),
+    (
+        "insert",
+        "STORE KEY VALUE",
+        "add an item; fails if the key is there",
+    ),
+    (
+        "update",
+        "STORE KEY VALUE",
+        "replace a value; fails if the key is not there",
+    ),
     ("rm", "STORE KEY", "remove an item"),
-    ("rm-range", "STORE from KEY to KEY", "remove a range: from, after, to, through, prefix; or all"),
+    (
+        "rm-range",
+        "STORE from KEY to KEY",
+        "remove a range: from, after, to, through, prefix; or all",
+    ),
     ("contains", "STORE KEY", "whether a key is there"),
-    ("scan", "STORE [from KEY] [to KEY]", "print a range: from, after, to, through, prefix, limit N, reverse"),
+    (
+        "scan",
+        "STORE [from KEY] [to KEY]",
+        "print a range: from, after, to, through, prefix, limit N, reverse",
+    ),
     ("first", "STORE", "print the first item"),
     ("last", "STORE", "print the last item"),
     ("count", "STORE", "print the number of items"),
     ("stores", "", "list the stores"),
     ("create", "STORE", "create a store"),
     ("drop", "STORE", "drop a store with all its items"),
-    ("begin", "[NAME] [snapshot | at VERSION]", "begin a transaction; the next commands are part of it"),
-    ("use", "[NAME]", "go on in that open transaction; without a name, in none"),
+    (
+        "begin",
+        "[NAME] [snapshot | at VERSION]",
+        "begin a transaction; the next commands are part of it",
+    ),
+    (
+        "use",
+        "[NAME]",
+        "go on in that open transaction; without a name, in none",
+    ),
     ("transactions", "", "list the open transactions"),
     ("savepoint", "NAME", "mark a point to come back to"),
     ("rollback-to", "NAME", "forget the writes since that point"),
-    ("commit", "", "make the writes of the transaction durable and visible"),
+    (
+        "commit",
+        "",
+        "make the writes of the transaction durable and visible",
+    ),
     ("rollback", "", "forget the transaction"),
     ("outcome", "ID", "ask what became of a commit"),
     ("stat", "", "figures of this session"),
@@ -65,8 +93,12 @@ pub(super) enum Input {
 
 /// Reads a line. `current` is the transaction that commands belong to; `@NAME` before a command names another one.
 pub(super) fn parse(line: &str, current: Option<&str>) -> Result<Input, String> {
-    let mut words = Words { words: split(line)?.into_iter() };
-    let Some(mut command) = words.words.next() else { return Ok(Input::Blank) };
+    let mut words = Words {
+        words: split(line)?.into_iter(),
+    };
+    let Some(mut command) = words.words.next() else {
+        return Ok(Input::Blank);
+    };
     let mut transaction = current.map(str::to_owned);
     if let Some(name) = command.strip_prefix(b"@") {
         transaction = Some(text(name.to_vec())?);
@@ -79,12 +111,20 @@ pub(super) fn parse(line: &str, current: Option<&str>) -> Result<Input, String> 
         "transactions" => Input::Transactions,
         "use" => Input::Use(words.optional_text()?),
         "begin" => words.begin()?,
-        "commit" | "rollback" if transaction.is_none() => return Err(format!("`{command}`: no transaction is open")),
-        _ => Input::Request(Request { transaction, operation: words.operation(&command)? }),
+        "commit" | "rollback" if transaction.is_none() => {
+            return Err(format!("`{command}`: no transaction is open"));
+        }
+        _ => Input::Request(Request {
+            transaction,
+            operation: words.operation(&command)?,
+        }),
     };
     match words.words.next() {
         None => Ok(input),
-        Some(word) => Err(format!("`{}` is one word too many; `help` shows what `{command}` takes", escape::encode(&word))),
+        Some(word) => Err(format!(
+            "`{}` is one word too many; `help` shows what `{command}` takes",
+            escape::encode(&word)
+        )),
     }
 }
 
@@ -95,7 +135,9 @@ struct Words {
 
 impl Words {
     fn needed(&mut self, what: &str) -> Result<Vec<u8>, String> {
-        self.words.next().ok_or_else(|| format!("{what} is missing; `help` shows what a command takes"))
+        self.words
+            .next()
+            .ok_or_else(|| format!("{what} is missing; `help` shows what a command takes"))
     }
 
     fn needed_text(&mut self, what: &str) -> Result<String, String> {
@@ -114,10 +156,18 @@ impl Words {
                 "snapshot" => start = Start::Fresh(Isolation::Snapshot),
                 "at" => {
                     let version = self.needed_text("a version")?;
-                    start = Start::At(version.parse().map_err(|_| format!("`{version}` is not a version"))?);
+                    start = Start::At(
+                        version
+                            .parse()
+                            .map_err(|_| format!("`{version}` is not a version"))?,
+                    );
                 }
                 _ if name.is_none() => name = Some(word),
-                _ => return Err(format!("`{word}`: write begin [NAME] [snapshot | at VERSION]")),
+                _ => {
+                    return Err(format!(
+                        "`{word}`: write begin [NAME] [snapshot | at VERSION]"
+                    ));
+                }
             }
         }
         Ok(Input::Begin(name, start))
@@ -132,7 +182,9 @@ impl Words {
             "create" => Operation::CreateStore(self.needed_text("a store")?),
             "drop" => Operation::DropStore(self.needed_text("a store")?),
             "stores" => Operation::Stores,
-            "outcome" => Operation::Outcome(parse_commit(&self.needed_text("the id of a commit")?)?),
+            "outcome" => {
+                Operation::Outcome(parse_commit(&self.needed_text("the id of a commit")?)?)
+            }
             "stat" => Operation::Stat,
             "verify" => Operation::Verify,
             "checkpoint" => Operation::Checkpoint,
@@ -195,9 +247,15 @@ impl Words {
                 "reverse" if command == "scan" => range.direction = Direction::Descending,
                 "limit" if command == "scan" => {
                     let limit = self.needed_text("a number of items")?;
-                    range.limit = limit.parse().map_err(|_| format!("`{limit}` is not a number of items"))?;
+                    range.limit = limit
+                        .parse()
+                        .map_err(|_| format!("`{limit}` is not a number of items"))?;
                 }
-                _ => return Err(format!("`{word}`: write from KEY, after KEY, to KEY, through KEY or prefix KEY")),
+                _ => {
+                    return Err(format!(
+                        "`{word}`: write from KEY, after KEY, to KEY, through KEY or prefix KEY"
+                    ));
+                }
             }
         }
         Ok(range)
@@ -212,7 +270,8 @@ struct Range {
 }
 
 fn text(word: Vec<u8>) -> Result<String, String> {
-    String::from_utf8(word).map_err(|error| format!("`{}` is not text", escape::encode(error.as_bytes())))
+    String::from_utf8(word)
+        .map_err(|error| format!("`{}` is not text", escape::encode(error.as_bytes())))
 }
 
 /// The words of a line, escapes resolved.
@@ -232,13 +291,19 @@ fn next_word(line: &str) -> Result<(Vec<u8>, &str), String> {
     let mut word = Vec::new();
     let mut rest = line;
     loop {
-        let Some(first) = rest.chars().next().filter(|character| !character.is_whitespace()) else {
+        let Some(first) = rest
+            .chars()
+            .next()
+            .filter(|character| !character.is_whitespace())
+        else {
             return Ok((word, rest));
         };
         let (part, after) = match first {
             '\'' | '"' => quoted(rest, first)?,
             _ => {
-                let end = |(_, character): &(usize, char)| character.is_whitespace() || matches!(character, '\'' | '"');
+                let end = |(_, character): &(usize, char)| {
+                    character.is_whitespace() || matches!(character, '\'' | '"')
+                };
                 rest.split_at(unescaped(rest, end).unwrap_or(rest.len()))
             }
         };
@@ -258,7 +323,10 @@ fn quoted(line: &str, quote: char) -> Result<(&str, &str), String> {
         _ => unescaped(inner, |(_, character)| *character == quote),
     };
     let end = end.ok_or_else(|| format!("the quote {quote} is not closed"))?;
-    Ok((inner.get(..end).unwrap_or_default(), inner.get(end + 1..).unwrap_or_default()))
+    Ok((
+        inner.get(..end).unwrap_or_default(),
+        inner.get(end + 1..).unwrap_or_default(),
+    ))
 }
 
 /// The first such character that no backslash stands before.

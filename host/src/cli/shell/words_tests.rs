@@ -11,7 +11,10 @@ fn words(line: &str) -> Vec<Vec<u8>> {
 
 fn store_operation(line: &str) -> StoreOperation {
     match parse(line, None).unwrap() {
-        Input::Request(Request { transaction: None, operation: Operation::Store(store, operation) }) => {
+        Input::Request(Request {
+            transaction: None,
+            operation: Operation::Store(store, operation),
+        }) => {
             assert_eq!(store, "s");
             operation
         }
@@ -22,8 +25,14 @@ fn store_operation(line: &str) -> StoreOperation {
 #[test]
 fn words_take_quotes_and_escapes() {
     assert_eq!(words("  a  b\tc "), [b"a", b"b", b"c"]);
-    assert_eq!(words(r#"put s "a key" 'it''s' "#), [&b"put"[..], b"s", b"a key", b"its"]);
-    assert_eq!(words(r#"a\x00\xff "q\"q" b\ c '\n' """#), [&b"a\0\xff"[..], b"q\"q", b"b c", b"\\n", b""]);
+    assert_eq!(
+        words(r#"put s "a key" 'it''s' "#),
+        [&b"put"[..], b"s", b"a key", b"its"]
+    );
+    assert_eq!(
+        words(r#"a\x00\xff "q\"q" b\ c '\n' """#),
+        [&b"a\0\xff"[..], b"q\"q", b"b c", b"\\n", b""]
+    );
     assert_eq!(words("grün 🐜"), ["grün".as_bytes(), "🐜".as_bytes()]);
     assert_eq!(words(r"a\\ b"), [&b"a\\"[..], b"b"]);
     for bad in ["\"open", "'open", "a\\q", "a\\"] {
@@ -42,18 +51,49 @@ fn what_scan_prints_can_be_typed_again() {
 fn store_commands_become_operations() {
     let bytes = |text: &str| text.as_bytes().to_vec();
     assert_eq!(store_operation("get s k"), StoreOperation::Get(bytes("k")));
-    assert_eq!(store_operation("get s k l"), StoreOperation::GetMany(vec![bytes("k"), bytes("l")]));
-    assert_eq!(store_operation("put s k v"), StoreOperation::Put(bytes("k"), bytes("v")));
-    assert_eq!(store_operation("insert s k v"), StoreOperation::Insert(bytes("k"), bytes("v")));
-    assert_eq!(store_operation("update s k v"), StoreOperation::Update(bytes("k"), bytes("v")));
-    assert_eq!(store_operation("rm s k"), StoreOperation::Remove(bytes("k")));
-    assert_eq!(store_operation("contains s k"), StoreOperation::Contains(bytes("k")));
-    assert_eq!(store_operation("rm-range s all"), StoreOperation::RemoveRange(KeyRange::from(..)));
-    let scan = StoreOperation::Scan(KeyRange::from(..), Direction::Ascending, Some(SCAN_ITEMS_DEFAULT));
+    assert_eq!(
+        store_operation("get s k l"),
+        StoreOperation::GetMany(vec![bytes("k"), bytes("l")])
+    );
+    assert_eq!(
+        store_operation("put s k v"),
+        StoreOperation::Put(bytes("k"), bytes("v"))
+    );
+    assert_eq!(
+        store_operation("insert s k v"),
+        StoreOperation::Insert(bytes("k"), bytes("v"))
+    );
+    assert_eq!(
+        store_operation("update s k v"),
+        StoreOperation::Update(bytes("k"), bytes("v"))
+    );
+    assert_eq!(
+        store_operation("rm s k"),
+        StoreOperation::Remove(bytes("k"))
+    );
+    assert_eq!(
+        store_operation("contains s k"),
+        StoreOperation::Contains(bytes("k"))
+    );
+    assert_eq!(
+        store_operation("rm-range s all"),
+        StoreOperation::RemoveRange(KeyRange::from(..))
+    );
+    let scan = StoreOperation::Scan(
+        KeyRange::from(..),
+        Direction::Ascending,
+        Some(SCAN_ITEMS_DEFAULT),
+    );
     assert_eq!(store_operation("scan s"), scan);
-    let range = KeyRange { lower: Bound::Excluded(bytes("a")), upper: Bound::Included(bytes("b")) };
+    let range = KeyRange {
+        lower: Bound::Excluded(bytes("a")),
+        upper: Bound::Included(bytes("b")),
+    };
     let scan = StoreOperation::Scan(range, Direction::Descending, Some(5));
-    assert_eq!(store_operation("scan s after a through b reverse limit 5"), scan);
+    assert_eq!(
+        store_operation("scan s after a through b reverse limit 5"),
+        scan
+    );
 }
 
 #[test]
@@ -74,7 +114,10 @@ fn begin_takes_a_name_and_a_start_in_any_order() {
     assert_eq!(parse("begin", None).unwrap(), Input::Begin(None, fresh));
     let snapshot = Input::Begin(Some("r".to_owned()), Start::Fresh(Isolation::Snapshot));
     assert_eq!(parse("begin r snapshot", None).unwrap(), snapshot);
-    assert_eq!(parse("begin at 7", None).unwrap(), Input::Begin(None, Start::At(7)));
+    assert_eq!(
+        parse("begin at 7", None).unwrap(),
+        Input::Begin(None, Start::At(7))
+    );
 }
 
 #[test]
@@ -85,8 +128,8 @@ fn every_listed_command_is_known() {
             "put" | "insert" | "update" => format!("{name} s k v"),
             "rm-range" => format!("{name} s all"),
             "get" | "rm" | "contains" => format!("{name} s k"),
-            "begin" | "use" | "transactions" | "stores" | "commit" | "rollback" | "stat" | "verify" | "checkpoint"
-            | "help" | "exit" | "quit" => name.to_owned(),
+            "begin" | "use" | "transactions" | "stores" | "commit" | "rollback" | "stat"
+            | "verify" | "checkpoint" | "help" | "exit" | "quit" => name.to_owned(),
             _ => format!("{name} s"),
         };
         assert!(parse(&line, Some("t")).is_ok(), "{line}");

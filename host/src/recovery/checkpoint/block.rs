@@ -19,7 +19,11 @@ pub(super) fn encode_id(id: LogicalId) -> [u8; ID_BYTES] {
 /// The logical id of these bytes.
 pub(super) fn decode_id(bytes: [u8; ID_BYTES]) -> LogicalId {
     let (store, node) = bytes.split_at(8);
-    let part = |bytes: &[u8]| bytes.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    let part = |bytes: &[u8]| {
+        bytes
+            .first_chunk()
+            .map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    };
     LogicalId::new(part(store), part(node))
 }
 
@@ -40,7 +44,8 @@ impl BlockBuilder {
     }
 
     pub(super) fn push(&mut self, entry: &Entry) -> Result<(), postcard::Error> {
-        let start = u32::try_from(self.entries.len()).map_err(|_| postcard::Error::SerializeBufferFull)?;
+        let start =
+            u32::try_from(self.entries.len()).map_err(|_| postcard::Error::SerializeBufferFull)?;
         self.slots.push(start);
         self.entries.extend_from_slice(&encode_id(entry.id));
         let entries = std::mem::take(&mut self.entries);
@@ -51,7 +56,11 @@ impl BlockBuilder {
     /// The finished bytes; the builder is empty afterwards.
     pub(super) fn finish(&mut self, seed: u64) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.length());
-        bytes.extend_from_slice(&u32::try_from(self.slots.len()).unwrap_or(u32::MAX).to_le_bytes());
+        bytes.extend_from_slice(
+            &u32::try_from(self.slots.len())
+                .unwrap_or(u32::MAX)
+                .to_le_bytes(),
+        );
         for slot in self.slots.drain(..) {
             bytes.extend_from_slice(&slot.to_le_bytes());
         }
@@ -81,7 +90,10 @@ impl Block {
             return None;
         }
         let entries = bytes.split_off(slots_end);
-        Some(Self { slots: bytes.split_off(COUNT_BYTES), entries })
+        Some(Self {
+            slots: bytes.split_off(COUNT_BYTES),
+            entries,
+        })
     }
 
     pub(super) fn count(&self) -> usize {
@@ -89,12 +101,17 @@ impl Block {
     }
 
     fn entry_bytes(&self, slot: usize) -> Option<&[u8]> {
-        let start = self.slots.get(slot.checked_mul(SLOT_BYTES)?..)?.first_chunk()?;
+        let start = self
+            .slots
+            .get(slot.checked_mul(SLOT_BYTES)?..)?
+            .first_chunk()?;
         self.entries.get(u32::from_le_bytes(*start) as usize..)
     }
 
     fn id(&self, slot: usize) -> Option<LogicalId> {
-        self.entry_bytes(slot)?.first_chunk().map(|id| decode_id(*id))
+        self.entry_bytes(slot)?
+            .first_chunk()
+            .map(|id| decode_id(*id))
     }
 
     /// The slot of this id, or the first slot after it; a slot that points nowhere is an error.
@@ -114,7 +131,12 @@ impl Block {
 
     pub(super) fn entry(&self, slot: usize) -> Option<Entry> {
         let (id, rest) = self.entry_bytes(slot)?.split_first_chunk::<ID_BYTES>()?;
-        let ((ticket, versions), _) = postcard::take_from_bytes::<(u64, Vec<EntryVersion>)>(rest).ok()?;
-        Some(Entry { id: decode_id(*id), ticket, versions })
+        let ((ticket, versions), _) =
+            postcard::take_from_bytes::<(u64, Vec<EntryVersion>)>(rest).ok()?;
+        Some(Entry {
+            id: decode_id(*id),
+            ticket,
+            versions,
+        })
     }
 }

@@ -1,6 +1,10 @@
 //! Goal: entries come back by id and in order, and any damage is an error. Method: generated entries, damaged files.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 use sop_engine::types::PhysicalId;
 
@@ -12,16 +16,32 @@ const SEED: u64 = 99;
 
 fn entry(number: u64) -> Entry {
     let id = LogicalId::new(number / 1000, number % 1000 * 3);
-    let body = |offset| PhysicalId { segment: ((1 << 32) + number % 5 + 1, 0), offset, length: 100 };
+    let body = |offset| PhysicalId {
+        segment: ((1 << 32) + number % 5 + 1, 0),
+        offset,
+        length: 100,
+    };
     let chain = State::Chain(vec![body(8)]);
     let newest = match number % 3 {
         0 => State::Counter(-5),
         1 => State::Removed,
         _ => State::Chain(vec![body(8), body(16)]),
     };
-    let versions =
-        vec![EntryVersion { version: number + 9, state: newest }, EntryVersion { version: 3, state: chain }];
-    Entry { id, ticket: number, versions }
+    let versions = vec![
+        EntryVersion {
+            version: number + 9,
+            state: newest,
+        },
+        EntryVersion {
+            version: 3,
+            state: chain,
+        },
+    ];
+    Entry {
+        id,
+        ticket: number,
+        versions,
+    }
 }
 
 fn write(path: &Path, count: u64, each: impl Fn(u64) -> Entry) -> Checkpoint {
@@ -29,7 +49,13 @@ fn write(path: &Path, count: u64, each: impl Fn(u64) -> Entry) -> Checkpoint {
     for number in 0..count {
         writer.push(&each(number)).unwrap();
     }
-    writer.finish(&Header { epoch: 4, low_water: 17, ..Header::default() }).unwrap()
+    writer
+        .finish(&Header {
+            epoch: 4,
+            low_water: 17,
+            ..Header::default()
+        })
+        .unwrap()
 }
 
 #[test]
@@ -51,16 +77,24 @@ fn entries_come_back_by_id_and_in_order() {
         assert_eq!(all, (0..count).map(entry).collect::<Vec<_>>());
         let mut paged = Vec::new();
         loop {
-            let page = checkpoint.entries_after(paged.last().map(|entry: &Entry| entry.id), 37).unwrap();
+            let page = checkpoint
+                .entries_after(paged.last().map(|entry: &Entry| entry.id), 37)
+                .unwrap();
             if page.is_empty() {
                 break;
             }
             paged.extend(page);
         }
         assert_eq!(paged, all);
-        let between = checkpoint.entries_after(Some(LogicalId::new(0, 1)), 1).unwrap();
+        let between = checkpoint
+            .entries_after(Some(LogicalId::new(0, 1)), 1)
+            .unwrap();
         assert_eq!(between, (1..count.min(2)).map(entry).collect::<Vec<_>>());
-        let live: u64 = all.iter().flat_map(writer::blobs).map(|id| u64::from(id.length)).sum();
+        let live: u64 = all
+            .iter()
+            .flat_map(writer::blobs)
+            .map(|id| u64::from(id.length))
+            .sum();
         assert_eq!(checkpoint.live().values().sum::<u64>(), live);
     }
 }
@@ -71,7 +105,10 @@ fn every_flipped_byte_is_an_error() {
     let path = folder.path().join("x.checkpoint");
     drop(write(&path, 200, entry));
     let whole = std::fs::read(&path).unwrap();
-    for byte in (0..whole.len()).step_by(7).chain(whole.len() - 200..whole.len()) {
+    for byte in (0..whole.len())
+        .step_by(7)
+        .chain(whole.len() - 200..whole.len())
+    {
         let mut damaged = whole.clone();
         damaged[byte] ^= 1 << (byte % 8);
         std::fs::write(&path, &damaged).unwrap();
@@ -79,14 +116,20 @@ fn every_flipped_byte_is_an_error() {
             let all: Result<Vec<_>, _> = checkpoint.iter().collect();
             all
         });
-        assert!(matches!(found, Err(DirectoryError::Damaged { .. })), "byte {byte}: {found:?}");
+        assert!(
+            matches!(found, Err(DirectoryError::Damaged { .. })),
+            "byte {byte}: {found:?}"
+        );
     }
     for kept in (0..whole.len()).step_by(97) {
         std::fs::write(&path, &whole[..kept]).unwrap();
         assert!(Checkpoint::open(&path, SEED).is_err(), "cut at {kept}");
     }
     std::fs::write(&path, &whole).unwrap();
-    assert!(Checkpoint::open(&path, SEED + 1).is_err(), "of another database");
+    assert!(
+        Checkpoint::open(&path, SEED + 1).is_err(),
+        "of another database"
+    );
 }
 
 #[test]
@@ -119,15 +162,29 @@ fn measure(count: u64) {
     let path = folder.path().join("x.checkpoint");
     let one = |number: u64| {
         let id = LogicalId::new(1, number.wrapping_mul(1 << 40));
-        let body = PhysicalId { segment: ((1 << 32) + number % 500, 0), offset: 9_000_000, length: 7000 };
+        let body = PhysicalId {
+            segment: ((1 << 32) + number % 500, 0),
+            offset: 9_000_000,
+            length: 7000,
+        };
         let state = State::Chain(vec![body]);
-        Entry { id, ticket: number, versions: vec![EntryVersion { version: 1 << 40 | number, state }] }
+        Entry {
+            id,
+            ticket: number,
+            versions: vec![EntryVersion {
+                version: 1 << 40 | number,
+                state,
+            }],
+        }
     };
     let count = count.min(1 << 24);
     let start = std::time::Instant::now();
     drop(write(&path, count, one));
     let bytes = std::fs::metadata(&path).unwrap().len();
-    eprintln!("{count} entries: {bytes} bytes written in {:?}", start.elapsed());
+    eprintln!(
+        "{count} entries: {bytes} bytes written in {:?}",
+        start.elapsed()
+    );
     let start = std::time::Instant::now();
     let checkpoint = Checkpoint::open(&path, SEED).unwrap();
     eprintln!("  opened in {:?}", start.elapsed());
@@ -146,11 +203,18 @@ fn a_million_entries_open_at_once() {
     drop(write(&path, 1_000_000, |number| Entry {
         id: LogicalId::new(1, number),
         ticket: number,
-        versions: vec![EntryVersion { version: number, state: State::Counter(1) }],
+        versions: vec![EntryVersion {
+            version: number,
+            state: State::Counter(1),
+        }],
     }));
     let start = std::time::Instant::now();
     let checkpoint = Checkpoint::open(&path, SEED).unwrap();
-    assert!(start.elapsed() < std::time::Duration::from_millis(50), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < std::time::Duration::from_millis(50),
+        "{:?}",
+        start.elapsed()
+    );
     assert_eq!(checkpoint.entries_count(), 1_000_000);
 }
 

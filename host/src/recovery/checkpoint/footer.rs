@@ -61,7 +61,10 @@ impl Footer {
             header_bytes: words.next()?,
             parts_checksum: words.next()?,
         };
-        let parts = footer.index_bytes.checked_add(footer.live_bytes)?.checked_add(footer.header_bytes)?;
+        let parts = footer
+            .index_bytes
+            .checked_add(footer.live_bytes)?
+            .checked_add(footer.header_bytes)?;
         (footer.index_offset.checked_add(parts)? == offset).then_some(footer)
     }
 }

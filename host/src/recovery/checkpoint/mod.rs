@@ -64,18 +64,24 @@ impl Checkpoint {
         let file = File::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         let damaged = |offset: u64, reason: &str| DirectoryError::damaged(path, offset, reason);
-        let footer_offset =
-            length.checked_sub(FOOTER_BYTES as u64).ok_or_else(|| damaged(0, "it is too short"))?;
+        let footer_offset = length
+            .checked_sub(FOOTER_BYTES as u64)
+            .ok_or_else(|| damaged(0, "it is too short"))?;
         let mut footer = [0; FOOTER_BYTES];
-        file.read_exact_at(&mut footer, footer_offset).map_err(failed)?;
+        file.read_exact_at(&mut footer, footer_offset)
+            .map_err(failed)?;
         let footer = Footer::decode(&footer, footer_offset, seed)
             .ok_or_else(|| damaged(footer_offset, "its footer is not valid"))?;
         let parts = usize::try_from(footer_offset - footer.index_offset)
             .map_err(|_| damaged(footer_offset, "its index is too long"))?;
         let mut bytes = vec![0; parts];
-        file.read_exact_at(&mut bytes, footer.index_offset).map_err(failed)?;
+        file.read_exact_at(&mut bytes, footer.index_offset)
+            .map_err(failed)?;
         if checksum(&bytes, seed) != footer.parts_checksum {
-            return Err(damaged(footer.index_offset, "its index does not match its checksum"));
+            return Err(damaged(
+                footer.index_offset,
+                "its index does not match its checksum",
+            ));
         }
         let mut index = Bytes::from(bytes);
         let invalid = || damaged(footer.index_offset, "its parts cannot be decoded");
@@ -83,7 +89,15 @@ impl Checkpoint {
         let header_bytes = split_off(&mut rest, footer.live_bytes).ok_or_else(invalid)?;
         let live = postcard::from_bytes(&rest).map_err(|_| invalid())?;
         let header = postcard::from_bytes(&header_bytes).map_err(|_| invalid())?;
-        Ok(Self { path: path.to_owned(), file, seed, footer, index, header, live })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            seed,
+            footer,
+            index,
+            header,
+            live,
+        })
     }
 
     /// How many entries it holds.
@@ -113,10 +127,15 @@ impl Checkpoint {
 
     /// The entry of one logical id.
     pub fn get(&self, id: LogicalId) -> Result<Option<Entry>, DirectoryError> {
-        let Some(number) = self.block_of(id) else { return Ok(None) };
+        let Some(number) = self.block_of(id) else {
+            return Ok(None);
+        };
         let block = self.block(number)?;
         let found = block.search(id).map_err(|()| self.invalid(number))?;
-        found.ok().map(|slot| block.entry(slot).ok_or_else(|| self.invalid(number))).transpose()
+        found
+            .ok()
+            .map(|slot| block.entry(slot).ok_or_else(|| self.invalid(number)))
+            .transpose()
     }
 
     /// Up to `count` entries in order, those after `after` (`None` = from the first).
@@ -129,7 +148,10 @@ impl Checkpoint {
         let mut number = after.and_then(|id| self.block_of(id)).unwrap_or(0);
         let mut slot = match after {
             Some(id) if number < self.blocks() => {
-                let found = self.block(number)?.search(id).map_err(|()| self.invalid(number))?;
+                let found = self
+                    .block(number)?
+                    .search(id)
+                    .map_err(|()| self.invalid(number))?;
                 found.map_or_else(|before| before, |slot| slot + 1)
             }
             _ => 0,
@@ -152,8 +174,8 @@ impl Checkpoint {
     pub fn iter(&self) -> impl Iterator<Item = Result<Entry, DirectoryError>> {
         (0..self.blocks()).flat_map(|number| match self.block(number) {
             Ok(block) => {
-                let entries =
-                    (0..block.count()).map(|slot| block.entry(slot).ok_or_else(|| self.invalid(number)));
+                let entries = (0..block.count())
+                    .map(|slot| block.entry(slot).ok_or_else(|| self.invalid(number)));
                 entries.collect::<Vec<_>>()
             }
             Err(error) => vec![Err(error)],
@@ -167,9 +189,14 @@ impl Checkpoint {
     /// First logical id and offset of a block.
     fn index_entry(&self, number: usize) -> Option<(LogicalId, u64)> {
         let start = number.checked_mul(INDEX_ENTRY_BYTES)?;
-        let (id, offset) =
-            self.index.get(start..start.checked_add(INDEX_ENTRY_BYTES)?)?.split_first_chunk::<16>()?;
-        Some((block::decode_id(*id), u64::from_le_bytes(*offset.first_chunk()?)))
+        let (id, offset) = self
+            .index
+            .get(start..start.checked_add(INDEX_ENTRY_BYTES)?)?
+            .split_first_chunk::<16>()?;
+        Some((
+            block::decode_id(*id),
+            u64::from_le_bytes(*offset.first_chunk()?),
+        ))
     }
 
     /// The only block that can hold this id: the last one that does not begin after it.
@@ -177,17 +204,28 @@ impl Checkpoint {
         let (mut low, mut high) = (0, self.blocks());
         while low < high {
             let middle = low.midpoint(high);
-            if self.index_entry(middle)?.0 <= id { low = middle + 1 } else { high = middle }
+            if self.index_entry(middle)?.0 <= id {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
         low.checked_sub(1)
     }
 
     fn block(&self, number: usize) -> Result<Block, DirectoryError> {
-        let (_, start) = self.index_entry(number).ok_or_else(|| self.invalid(number))?;
-        let end = self.index_entry(number + 1).map_or(self.footer.index_offset, |(_, offset)| offset);
-        let length = end.checked_sub(start).filter(|_| end <= self.footer.index_offset);
-        let length =
-            length.and_then(|length| usize::try_from(length).ok()).ok_or_else(|| self.invalid(number))?;
+        let (_, start) = self
+            .index_entry(number)
+            .ok_or_else(|| self.invalid(number))?;
+        let end = self
+            .index_entry(number + 1)
+            .map_or(self.footer.index_offset, |(_, offset)| offset);
+        let length = end
+            .checked_sub(start)
+            .filter(|_| end <= self.footer.index_offset);
+        let length = length
+            .and_then(|length| usize::try_from(length).ok())
+            .ok_or_else(|| self.invalid(number))?;
         let mut bytes = vec![0; length];
         let read = self.file.read_exact_at(&mut bytes, start);
         read.map_err(|error| DirectoryError::file(&self.path, "read", &error))?;
@@ -196,7 +234,11 @@ impl Checkpoint {
 
     fn invalid(&self, number: usize) -> DirectoryError {
         let offset = self.index_entry(number).map_or(0, |(_, offset)| offset);
-        DirectoryError::damaged(&self.path, offset, format!("block {number} of the checkpoint is not valid"))
+        DirectoryError::damaged(
+            &self.path,
+            offset,
+            format!("block {number} of the checkpoint is not valid"),
+        )
     }
 }
 
@@ -216,7 +258,9 @@ impl Base for Checkpoint {
 
 /// Cuts `bytes` to `length` and returns the rest.
 fn split_off(bytes: &mut Bytes, length: u64) -> Option<Bytes> {
-    let length = usize::try_from(length).ok().filter(|length| *length <= bytes.len())?;
+    let length = usize::try_from(length)
+        .ok()
+        .filter(|length| *length <= bytes.len())?;
     Some(bytes.split_off(length))
 }
 

@@ -39,7 +39,9 @@ impl CheckpointWriter {
     /// Begins a checkpoint that will be at `path`.
     pub fn create(path: &Path, seed: u64, steps: &Steps) -> Result<Self, DirectoryError> {
         let temporary = temporary(path);
-        let created = steps.at("create a checkpoint").and_then(|()| File::create(&temporary));
+        let created = steps
+            .at("create a checkpoint")
+            .and_then(|()| File::create(&temporary));
         let file = created.map_err(|error| DirectoryError::file(&temporary, "create", &error))?;
         Ok(Self {
             path: path.to_owned(),
@@ -66,27 +68,42 @@ impl CheckpointWriter {
         );
         self.last = Some(entry.id);
         self.block_first.get_or_insert(entry.id);
-        self.block.push(entry).map_err(|error| self.failed(&io::Error::other(error)))?;
+        self.block
+            .push(entry)
+            .map_err(|error| self.failed(&io::Error::other(error)))?;
         self.entries += 1;
         for id in blobs(entry) {
             let (file, _) = id.segment;
             *self.live.entry(file).or_default() += u64::from(id.length);
         }
-        if self.block.length() >= BLOCK_BYTES { self.finish_block() } else { Ok(()) }
+        if self.block.length() >= BLOCK_BYTES {
+            self.finish_block()
+        } else {
+            Ok(())
+        }
     }
 
     fn finish_block(&mut self) -> Result<(), DirectoryError> {
-        let Some(first) = self.block_first.take() else { return Ok(()) };
+        let Some(first) = self.block_first.take() else {
+            return Ok(());
+        };
         let bytes = self.block.finish(self.seed);
         self.index.extend_from_slice(&block::encode_id(first));
         self.index.extend_from_slice(&self.offset.to_le_bytes());
         self.offset += bytes.len() as u64;
         self.buffer.extend_from_slice(&bytes);
-        if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
+        if self.buffer.len() >= BUFFER_BYTES {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self) -> Result<(), DirectoryError> {
-        let written = self.steps.at("write a checkpoint").and_then(|()| self.file.write_all(&self.buffer));
+        let written = self
+            .steps
+            .at("write a checkpoint")
+            .and_then(|()| self.file.write_all(&self.buffer));
         self.buffer.clear();
         written.map_err(|error| self.failed(&error))
     }
@@ -111,7 +128,12 @@ impl CheckpointWriter {
             header_bytes: header.len() as u64,
             parts_checksum: checksum(&[self.index.as_slice(), &live, &header].concat(), self.seed),
         };
-        for part in [self.index.as_slice(), &live, &header, &footer.encode(self.seed)] {
+        for part in [
+            self.index.as_slice(),
+            &live,
+            &header,
+            &footer.encode(self.seed),
+        ] {
             self.buffer.extend_from_slice(part);
         }
         self.flush()?;
@@ -131,7 +153,8 @@ impl CheckpointWriter {
     }
 
     fn encode<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, DirectoryError> {
-        postcard::to_extend(value, Vec::new()).map_err(|error| self.failed(&io::Error::other(error)))
+        postcard::to_extend(value, Vec::new())
+            .map_err(|error| self.failed(&io::Error::other(error)))
     }
 
     fn failed(&self, error: &io::Error) -> DirectoryError {
@@ -148,9 +171,12 @@ impl Drop for CheckpointWriter {
 
 /// Every blob that an entry reaches, in any of its versions, once.
 pub(crate) fn blobs(entry: &Entry) -> BTreeSet<PhysicalId> {
-    let chains = entry.versions.iter().filter_map(|version| match &version.state {
-        State::Chain(chain) => Some(chain),
-        State::Removed | State::Counter(_) => None,
-    });
+    let chains = entry
+        .versions
+        .iter()
+        .filter_map(|version| match &version.state {
+            State::Chain(chain) => Some(chain),
+            State::Removed | State::Counter(_) => None,
+        });
     chains.flatten().copied().collect()
 }

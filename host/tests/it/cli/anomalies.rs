@@ -29,7 +29,10 @@ fn with(transactions: &[&str]) -> Session {
 /// What `t` holds in the end.
 fn both(session: &mut Session) -> [Value; 2] {
     session.begin("check");
-    let values = [session.get("check", "t", "1"), session.get("check", "t", "2")];
+    let values = [
+        session.get("check", "t", "1"),
+        session.get("check", "t", "2"),
+    ];
     assert!(session.commit("check"));
     values
 }
@@ -49,7 +52,10 @@ fn g0_writes_are_never_mixed() {
     let second = s.commit("t2");
     assert!(first || second);
     let values = both(&mut s);
-    assert!(values == ["11", "21"] || values == ["12", "22"], "{values:?}");
+    assert!(
+        values == ["11", "21"] || values == ["12", "22"],
+        "{values:?}"
+    );
 }
 
 #[test]
@@ -94,7 +100,10 @@ fn otv_a_reader_sees_one_snapshot() {
     s.put("t2", "t", "2", "18");
     let two = s.get("t3", "t", "2");
     assert!(s.commit("t2"));
-    assert_eq!([s.get("t3", "t", "2"), s.get("t3", "t", "1")], [two.clone(), one.clone()]);
+    assert_eq!(
+        [s.get("t3", "t", "2"), s.get("t3", "t", "1")],
+        [two.clone(), one.clone()]
+    );
     assert_eq!([one, two], ["10", "20"]);
 }
 
@@ -104,7 +113,10 @@ fn pmp_a_phantom_is_not_seen_and_a_reader_commits() {
     assert_eq!(s.scan("t1", "v", "030", "031"), json!([]));
     insert(&mut s, "t2", "030/3");
     assert!(s.commit("t2"));
-    assert_eq!(s.scan("t1", "v", "0", "1"), json!([["010/1", ""], ["020/2", ""]]));
+    assert_eq!(
+        s.scan("t1", "v", "0", "1"),
+        json!([["010/1", ""], ["020/2", ""]])
+    );
     assert!(s.commit("t1"));
 }
 
@@ -116,7 +128,10 @@ fn pmp_write_a_delete_by_predicate_conflicts_with_what_left_it() {
         insert(&mut s, "t1", to);
     }
     assert_eq!(s.scan("t2", "v", "020", "021"), json!([["020/2", ""]]));
-    assert_eq!(s.ok(json!({"op":"remove","txn":"t2","store":"v","key":"020/2"})), json!({"removed":true}));
+    assert_eq!(
+        s.ok(json!({"op":"remove","txn":"t2","store":"v","key":"020/2"})),
+        json!({"removed":true})
+    );
     assert!(s.commit("t1"));
     assert!(!s.commit("t2"));
 }
@@ -224,7 +239,10 @@ fn g2_two_edges_the_cycle_through_a_reader_is_broken() {
     s.put("t2", "t", "2", "25");
     assert!(s.commit("t2"));
     s.begin("t3");
-    assert_eq!(s.scan("t3", "t", "0", "9"), json!([["1", "10"], ["2", "25"]]));
+    assert_eq!(
+        s.scan("t3", "t", "0", "9"),
+        json!([["1", "10"], ["2", "25"]])
+    );
     assert!(s.commit("t3"));
     s.put("t1", "t", "1", "0");
     assert!(!s.commit("t1"));
@@ -253,7 +271,10 @@ fn of_two_inserts_of_one_key_one_commits() {
 #[test]
 fn counting_conflicts_with_an_insert_and_inserting_does_not() {
     let mut s = with(&["t1", "t2", "t3"]);
-    assert_eq!(s.ok(json!({"op":"count","txn":"t1","store":"v"})), json!({"count":2}));
+    assert_eq!(
+        s.ok(json!({"op":"count","txn":"t1","store":"v"})),
+        json!({"count":2})
+    );
     s.put("t1", "t", "n", "2");
     insert(&mut s, "t2", "050/5");
     insert(&mut s, "t3", "060/6");
@@ -274,5 +295,8 @@ fn snapshots_never_conflict_and_read_the_past() {
     assert!(s.commit("r"));
     s.ok(json!({"op":"begin","txn":"past","at":version}));
     assert_eq!(s.get("past", "t", "1"), "10");
-    assert_eq!(s.error(json!({"op":"put","txn":"past","store":"t","key":"1","value":""})), "read-only");
+    assert_eq!(
+        s.error(json!({"op":"put","txn":"past","store":"t","key":"1","value":""})),
+        "read-only"
+    );
 }

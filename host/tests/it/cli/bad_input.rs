@@ -15,20 +15,41 @@ fn json_error(sandbox: &Sandbox, code: i32, arguments: &[&str]) -> String {
 #[test]
 fn a_bad_command_line_is_usage() {
     let sandbox = Sandbox::with_store();
-    for arguments in [&["fly"][..], &["get"], &["get", "s"], &["scan", "s", "--limit", "x"], &["put", "s", "k"]] {
+    for arguments in [
+        &["fly"][..],
+        &["get"],
+        &["get", "s"],
+        &["scan", "s", "--limit", "x"],
+        &["put", "s", "k"],
+    ] {
         sandbox.fails(2, arguments);
         assert_eq!(json_error(&sandbox, 2, arguments), "usage");
     }
-    assert_eq!(json_error(&sandbox, 2, &["put", "--hex", "s", "zz", "00"]), "invalid");
-    assert_eq!(json_error(&sandbox, 2, &["--database", "ftp://x", "stores"]), "invalid");
+    assert_eq!(
+        json_error(&sandbox, 2, &["put", "--hex", "s", "zz", "00"]),
+        "invalid"
+    );
+    assert_eq!(
+        json_error(&sandbox, 2, &["--database", "ftp://x", "stores"]),
+        "invalid"
+    );
 }
 
 #[test]
 fn what_is_not_there_is_named() {
     let sandbox = Sandbox::with_store();
     let message = sandbox.fails(3, &["put", "none", "k", "v"]);
-    assert!(message.contains("none") && message.contains("sop create none"), "{message}");
-    for arguments in [&["get", "none", "k"][..], &["scan", "none"], &["count", "none"], &["drop", "none"], &["get", "s", "k"]] {
+    assert!(
+        message.contains("none") && message.contains("sop create none"),
+        "{message}"
+    );
+    for arguments in [
+        &["get", "none", "k"][..],
+        &["scan", "none"],
+        &["count", "none"],
+        &["drop", "none"],
+        &["get", "s", "k"],
+    ] {
         assert_eq!(json_error(&sandbox, 3, arguments), "not-found");
     }
     sandbox.fails(1, &["put", "s", "k", "@no-such-file"]);
@@ -45,9 +66,15 @@ fn places_that_are_no_database_are_refused() {
     std::fs::write(sandbox.path("foreign/letter.txt"), "dear").unwrap();
     let message = sandbox.fails(8, &["--database", "dir:foreign", "create", "s"]);
     assert!(message.contains("foreign"), "{message}");
-    assert_eq!(std::fs::read_dir(sandbox.path("foreign")).unwrap().count(), 1);
+    assert_eq!(
+        std::fs::read_dir(sandbox.path("foreign")).unwrap().count(),
+        1
+    );
     sandbox.file("file", "text");
-    assert_eq!(json_error(&sandbox, 8, &["--database", "dir:file", "stores"]), "foreign-database");
+    assert_eq!(
+        json_error(&sandbox, 8, &["--database", "dir:file", "stores"]),
+        "foreign-database"
+    );
 }
 
 #[test]
@@ -66,7 +93,10 @@ fn a_second_writer_is_told_who_is_in_the_way() {
 fn oversized_keys_and_values_are_refused_and_change_nothing() {
     let sandbox = Sandbox::with_store();
     sandbox.ok(&["put", "s", &"k".repeat(1_024), "v"]);
-    assert_eq!(json_error(&sandbox, 7, &["put", "s", &"k".repeat(1_025), "v"]), "limit");
+    assert_eq!(
+        json_error(&sandbox, 7, &["put", "s", &"k".repeat(1_025), "v"]),
+        "limit"
+    );
     sandbox.fails(2, &["put", "s", "", "v"]);
     let big = std::fs::File::create(sandbox.path("big")).unwrap();
     big.set_len((64 << 20) + 1).unwrap();

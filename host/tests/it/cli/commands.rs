@@ -35,19 +35,36 @@ fn a_write_answers_a_growing_version() {
 fn keys_and_values_have_every_form() {
     let sandbox = Sandbox::with_store();
     sandbox.ok(&["put", "--hex", "s", "00ff", "6869ff"]);
-    assert_eq!(sandbox.run(&["get", "--hex", "s", "00ff"]).stdout, b"6869ff\n");
+    assert_eq!(
+        sandbox.run(&["get", "--hex", "s", "00ff"]).stdout,
+        b"6869ff\n"
+    );
     assert_eq!(sandbox.ok(&["get", "--base64", "s", "AP8="]), "aGn/\n");
-    assert_eq!(sandbox.ok(&["get", "--escaped", "s", r"\0\xff"]), "hi\\xff\n");
-    assert_eq!(sandbox.json(&["get", "--hex", "s", "00ff"]), json!({"value":{"base64":"aGn/"}}));
+    assert_eq!(
+        sandbox.ok(&["get", "--escaped", "s", r"\0\xff"]),
+        "hi\\xff\n"
+    );
+    assert_eq!(
+        sandbox.json(&["get", "--hex", "s", "00ff"]),
+        json!({"value":{"base64":"aGn/"}})
+    );
     // Raw: exactly the bytes of the value.
-    assert_eq!(sandbox.run_with(&["put", "s", "in", "-"], b"from\0stdin\n").code, 0);
+    assert_eq!(
+        sandbox
+            .run_with(&["put", "s", "in", "-"], b"from\0stdin\n")
+            .code,
+        0
+    );
     assert_eq!(sandbox.run(&["get", "s", "in"]).stdout, b"from\0stdin\n");
     let file = format!("@{}", sandbox.file("value", b"\xff"));
     sandbox.ok(&["put", "s", "file", &file]);
     assert_eq!(sandbox.run(&["get", "s", "file"]).stdout, b"\xff");
     sandbox.ok(&["put", "--literal", "s", "literal", &file]);
     assert_eq!(sandbox.ok(&["get", "s", "literal"]), file);
-    assert_eq!(sandbox.ok(&["scan", "s", "--prefix", "in"]), "in\tfrom\\0stdin\\n\n");
+    assert_eq!(
+        sandbox.ok(&["scan", "s", "--prefix", "in"]),
+        "in\tfrom\\0stdin\\n\n"
+    );
 }
 
 #[test]
@@ -58,13 +75,22 @@ fn several_keys_are_got_in_their_order() {
     assert_eq!(sandbox.ok(&["get", "s", "b", "a"]), "b\t2\na\t1\n");
     let ran = sandbox.run(&["--json", "get", "s", "a", "none"]);
     assert_eq!(ran.code, 3);
-    assert_eq!(ran.stdout, b"{\"key\":\"a\",\"value\":\"1\"}\n{\"key\":\"none\",\"value\":null}\n");
+    assert_eq!(
+        ran.stdout,
+        b"{\"key\":\"a\",\"value\":\"1\"}\n{\"key\":\"none\",\"value\":null}\n"
+    );
 }
 
 fn fruit() -> Sandbox {
     let sandbox = Sandbox::with_store();
-    let lines = ["a", "b", "c", "d"].map(|key| format!("{{\"key\":\"{key}\",\"value\":\"{key}{key}\"}}\n"));
-    assert_eq!(sandbox.run_with(&["import", "s", "-"], lines.concat().as_bytes()).code, 0);
+    let lines =
+        ["a", "b", "c", "d"].map(|key| format!("{{\"key\":\"{key}\",\"value\":\"{key}{key}\"}}\n"));
+    assert_eq!(
+        sandbox
+            .run_with(&["import", "s", "-"], lines.concat().as_bytes())
+            .code,
+        0
+    );
     sandbox
 }
 
@@ -77,14 +103,27 @@ fn scan_takes_every_range_and_direction() {
     };
     assert_eq!(keys(&[]), "abcd");
     assert_eq!(keys(&["--from", "b", "--to", "d"]), "bc");
-    assert_eq!(keys(&["--from", "b", "--from-exclusive", "--to", "d", "--to-inclusive"]), "cd");
+    assert_eq!(
+        keys(&[
+            "--from",
+            "b",
+            "--from-exclusive",
+            "--to",
+            "d",
+            "--to-inclusive"
+        ]),
+        "cd"
+    );
     assert_eq!(keys(&["--reverse"]), "dcba");
     assert_eq!(keys(&["--reverse", "--to", "d", "--limit", "2"]), "cb");
     assert_eq!(keys(&["--limit", "0"]), "");
     assert_eq!(keys(&["--prefix", "c"]), "c");
     assert_eq!(keys(&["--from", "d", "--to", "a"]), "");
     assert_eq!(sandbox.ok(&["scan", "s", "--limit", "1"]), "a\taa\n");
-    assert_eq!(sandbox.json(&["scan", "s", "--limit", "1"]), json!({"key":"a","value":"aa"}));
+    assert_eq!(
+        sandbox.json(&["scan", "s", "--limit", "1"]),
+        json!({"key":"a","value":"aa"})
+    );
     assert_eq!(sandbox.ok(&["scan", "s", "--count", "--from", "b"]), "3\n");
     assert_eq!(sandbox.json(&["scan", "s", "--count"]), json!({"count":4}));
     let table = sandbox.ok(&["scan", "s", "--table"]);
@@ -94,10 +133,16 @@ fn scan_takes_every_range_and_direction() {
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let sandbox = Sandbox::with_store();
-    let lines: String = (0..20_000).map(|key| format!("{{\"key\":\"{key:08}\",\"value\":\"some value\"}}\n")).collect();
+    let lines: String = (0..20_000)
+        .map(|key| format!("{{\"key\":\"{key:08}\",\"value\":\"some value\"}}\n"))
+        .collect();
     assert_eq!(sandbox.run_with(&["import", "s"], lines.as_bytes()).code, 0);
     let mut command = sandbox.command(&["scan", "s"]);
-    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut first = [0; 8];
     std::io::Read::read_exact(&mut child.stdout.take().unwrap(), &mut first).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -109,7 +154,10 @@ fn a_reader_that_goes_away_is_no_failure() {
 fn ranges_are_removed_and_counted() {
     let sandbox = fruit();
     sandbox.fails(2, &["rm", "s"]);
-    assert_eq!(sandbox.json(&["rm", "s", "--from", "b", "--to", "d"]), json!({"removed":2}));
+    assert_eq!(
+        sandbox.json(&["rm", "s", "--from", "b", "--to", "d"]),
+        json!({"removed":2})
+    );
     assert_eq!(sandbox.ok(&["count", "s"]), "2\n");
     assert_eq!(sandbox.json(&["rm", "s", "--all"]), json!({"removed":2}));
     assert_eq!(sandbox.json(&["count", "s"]), json!({"count":0}));
@@ -124,7 +172,10 @@ fn stores_are_created_listed_and_dropped() {
     sandbox.ok(&["create", "--if-missing", "a"]);
     assert_eq!(sandbox.ok(&["stores"]), "a\nb\n");
     let listed = sandbox.json(&["stores"]);
-    assert_eq!((&listed["stores"][0]["name"], &listed["stores"][0]["items"]), (&json!("a"), &json!(1)));
+    assert_eq!(
+        (&listed["stores"][0]["name"], &listed["stores"][0]["items"]),
+        (&json!("a"), &json!(1))
+    );
     sandbox.ok(&["drop", "a"]);
     sandbox.fails(3, &["drop", "a"]);
     assert_eq!(sandbox.ok(&["stores"]), "b\n");
@@ -133,14 +184,31 @@ fn stores_are_created_listed_and_dropped() {
 #[test]
 fn commands_that_read_create_nothing() {
     let sandbox = Sandbox::new();
-    let commands: [&[&str]; 8] =
-        [&["get", "s", "k"], &["scan", "s"], &["count", "s"], &["stores"], &["stat"], &["verify"], &["export", "s"], &["shell", "--read-only"]];
+    let commands: [&[&str]; 8] = [
+        &["get", "s", "k"],
+        &["scan", "s"],
+        &["count", "s"],
+        &["stores"],
+        &["stat"],
+        &["verify"],
+        &["export", "s"],
+        &["shell", "--read-only"],
+    ];
     for arguments in commands {
         let message = sandbox.fails(8, arguments);
-        assert!(message.contains("data") && message.contains("--database"), "{message}");
+        assert!(
+            message.contains("data") && message.contains("--database"),
+            "{message}"
+        );
         assert!(!exists(&sandbox.data()), "{arguments:?}");
     }
-    for arguments in [&["update", "s", "k", "v"][..], &["rm", "s", "k"], &["drop", "s"], &["checkpoint"], &["compact"]] {
+    for arguments in [
+        &["update", "s", "k", "v"][..],
+        &["rm", "s", "k"],
+        &["drop", "s"],
+        &["checkpoint"],
+        &["compact"],
+    ] {
         sandbox.fails(8, arguments);
         assert!(!exists(&sandbox.data()), "{arguments:?}");
     }
@@ -150,17 +218,36 @@ fn commands_that_read_create_nothing() {
 fn a_sound_database_is_verified_compacted_and_described() {
     let sandbox = fruit();
     let report = sandbox.json(&["verify"]);
-    assert_eq!((&report["sound"], &report["damages"]), (&json!(true), &json!([])));
-    let store = report["stores"].as_array().unwrap().iter().find(|store| store["name"] == "s").unwrap();
+    assert_eq!(
+        (&report["sound"], &report["damages"]),
+        (&json!(true), &json!([]))
+    );
+    let store = report["stores"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|store| store["name"] == "s")
+        .unwrap();
     assert_eq!((&store["items"], &store["counted"]), (&json!(4), &json!(4)));
     assert!(sandbox.ok(&["verify"]).contains("sound: "));
     assert_eq!(sandbox.ok(&["verify", "--quiet"]), "");
     for command in ["checkpoint", "compact"] {
-        assert!(sandbox.json(&[command])["disk_bytes_after"].as_u64().unwrap() > 0);
+        assert!(
+            sandbox.json(&[command])["disk_bytes_after"]
+                .as_u64()
+                .unwrap()
+                > 0
+        );
         assert!(sandbox.ok(&[command]).contains("on disk"));
     }
     let figures = sandbox.json(&["stat"]);
-    assert_eq!((&figures["stores"][0]["name"], &figures["stores"][0]["items"]), (&json!("s"), &json!(4)));
+    assert_eq!(
+        (
+            &figures["stores"][0]["name"],
+            &figures["stores"][0]["items"]
+        ),
+        (&json!("s"), &json!(4))
+    );
     assert!(figures["disk"]["bytes"].as_u64().unwrap() > 0);
     assert!(sandbox.ok(&["stat"]).contains("on disk"));
 }
@@ -169,7 +256,10 @@ fn a_sound_database_is_verified_compacted_and_described() {
 fn help_shows_examples_and_exit_codes() {
     let sandbox = Sandbox::new();
     let help = sandbox.ok(&["--help"]);
-    assert!(help.contains("Exit codes:") && help.contains("Quick start:"), "{help}");
+    assert!(
+        help.contains("Exit codes:") && help.contains("Quick start:"),
+        "{help}"
+    );
     assert!(sandbox.ok(&["import", "--help"]).contains("Examples:"));
     assert!(sandbox.ok(&["--version"]).starts_with("sop "));
 }

@@ -30,7 +30,9 @@ struct Ran {
 
 impl Sandbox {
     fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// A database with a store `s`.
@@ -52,7 +54,9 @@ impl Sandbox {
     fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sop"));
         command.args(arguments).current_dir(self.directory.path());
-        command.env("SOP_DATABASE", "dir:data").env_remove("SOP_LOG");
+        command
+            .env("SOP_DATABASE", "dir:data")
+            .env_remove("SOP_LOG");
         command
     }
 
@@ -62,7 +66,10 @@ impl Sandbox {
 
     fn run_with(&self, arguments: &[impl AsRef<OsStr>], input: &[u8]) -> Ran {
         let mut command = self.command(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let input = input.to_vec();
@@ -96,7 +103,10 @@ impl Sandbox {
     fn fails(&self, code: i32, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
         assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
-        assert!(!ran.stderr.is_empty() && !ran.stderr.contains("panicked"), "{arguments:?}: {ran:?}");
+        assert!(
+            !ran.stderr.is_empty() && !ran.stderr.contains("panicked"),
+            "{arguments:?}: {ran:?}"
+        );
         ran.stderr
     }
 
@@ -120,10 +130,18 @@ struct Session {
 
 impl Session {
     fn start(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        Self { child, stdin, stdout }
+        Self {
+            child,
+            stdin,
+            stdout,
+        }
     }
 
     /// A session on a database in memory, with empty stores of these names.
@@ -162,7 +180,10 @@ impl Session {
     /// The kind of an error.
     fn error(&mut self, request: Value) -> String {
         let answer = self.ask(request.clone());
-        assert!(answer["error"]["message"].is_string(), "{request}: {answer}");
+        assert!(
+            answer["error"]["message"].is_string(),
+            "{request}: {answer}"
+        );
         answer["error"]["kind"].as_str().unwrap().to_owned()
     }
 

@@ -14,12 +14,21 @@ fn a_plugin_works_on_the_stores_it_is_granted() {
     sandbox.file("read.wasm", reader());
     // To write is not to create; what a grant to write opens is there all the same.
     sandbox.fails(9, &["run", "write.wasm", "--grant", "a:rw", "--input", "a"]);
-    assert_eq!(sandbox.ok(&["run", "write.wasm", "--grant", "a:create", "--input", "a"]), "value");
+    assert_eq!(
+        sandbox.ok(&["run", "write.wasm", "--grant", "a:create", "--input", "a"]),
+        "value"
+    );
     assert_eq!(sandbox.ok(&["get", "a", "key"]), "value");
-    assert_eq!(sandbox.ok(&["run", "read.wasm", "--grant", "a", "--input", "a"]), "value");
+    assert_eq!(
+        sandbox.ok(&["run", "read.wasm", "--grant", "a", "--input", "a"]),
+        "value"
+    );
     let file = format!("@{}", sandbox.file("input", "a"));
     let report = sandbox.json(&["run", "read.wasm", "--grant", "*:ro", "--input", &file]);
-    assert_eq!((&report["response"], &report["retries"]), (&json!("value"), &json!(0)));
+    assert_eq!(
+        (&report["response"], &report["retries"]),
+        (&json!("value"), &json!(0))
+    );
     let message = sandbox.fails(9, &["run", "read.wasm", "--grant", "b", "--input", "a"]);
     assert!(message.contains("the plugin failed"), "{message}");
     sandbox.fails(2, &["run", "read.wasm", "--grant", "a:all"]);
@@ -28,9 +37,12 @@ fn a_plugin_works_on_the_stores_it_is_granted() {
 #[test]
 fn a_plugin_without_grants_touches_no_database() {
     let sandbox = Sandbox::new();
-    sandbox.file("hello.wasm", plugin(&format!(
-        "(func (export \"run\") (param $request i32) (param $length i32) (result i32) {DONE})"
-    )));
+    sandbox.file(
+        "hello.wasm",
+        plugin(&format!(
+            "(func (export \"run\") (param $request i32) (param $length i32) (result i32) {DONE})"
+        )),
+    );
     assert_eq!(sandbox.ok(&["run", "hello.wasm"]), "value");
     assert!(!exists(&sandbox.data()));
 }
@@ -39,23 +51,66 @@ fn a_plugin_without_grants_touches_no_database() {
 fn runs_are_repeated_beside_each_other() {
     let sandbox = Sandbox::new();
     sandbox.file("write.wasm", writer(true, DONE));
-    let arguments = ["run", "write.wasm", "--grant", "a:create", "--input", "a", "--repeat", "20", "--parallel", "4"];
+    let arguments = [
+        "run",
+        "write.wasm",
+        "--grant",
+        "a:create",
+        "--input",
+        "a",
+        "--repeat",
+        "20",
+        "--parallel",
+        "4",
+    ];
     let ran = sandbox.run(&arguments);
-    assert_eq!((ran.code, ran.stdout), (0, "value\n".repeat(20).into_bytes()));
-    assert!(ran.stderr.contains("20 runs succeeded, 0 failed"), "{}", ran.stderr);
+    assert_eq!(
+        (ran.code, ran.stdout),
+        (0, "value\n".repeat(20).into_bytes())
+    );
+    assert!(
+        ran.stderr.contains("20 runs succeeded, 0 failed"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(sandbox.ok(&["count", "a"]), "1\n");
 }
 
 #[test]
 fn a_run_over_its_limits_is_stopped_and_leaves_nothing() {
     let sandbox = Sandbox::new();
-    sandbox.file("spin.wasm", writer(false, "(loop $again (br $again)) unreachable"));
-    let message = sandbox.fails(7, &["run", "spin.wasm", "--grant", "a:create", "--input", "a", "--timeout", "200ms"]);
+    sandbox.file(
+        "spin.wasm",
+        writer(false, "(loop $again (br $again)) unreachable"),
+    );
+    let message = sandbox.fails(
+        7,
+        &[
+            "run",
+            "spin.wasm",
+            "--grant",
+            "a:create",
+            "--input",
+            "a",
+            "--timeout",
+            "200ms",
+        ],
+    );
     assert!(message.contains("200 milliseconds"), "{message}");
     assert_eq!(sandbox.ok(&["stores"]), "");
     sandbox.file("trap.wasm", writer(false, "unreachable"));
-    sandbox.fails(9, &["run", "trap.wasm", "--grant", "a:create", "--input", "a"]);
-    let memory = ["run", "trap.wasm", "--grant", "a:create", "--memory-bytes", "64KiB"];
+    sandbox.fails(
+        9,
+        &["run", "trap.wasm", "--grant", "a:create", "--input", "a"],
+    );
+    let memory = [
+        "run",
+        "trap.wasm",
+        "--grant",
+        "a:create",
+        "--memory-bytes",
+        "64KiB",
+    ];
     assert!(sandbox.fails(7, &memory).contains("memory"));
     sandbox.fails(2, &["run", "trap.wasm", "--timeout", "soon"]);
 }
@@ -67,10 +122,19 @@ fn what_is_no_plugin_is_refused_by_name() {
     let message = sandbox.fails(9, &["run", "text.wasm"]);
     assert!(message.contains("text.wasm"), "{message}");
     sandbox.file("module.wasm", wat::parse_str("(module)").unwrap());
-    assert!(sandbox.fails(9, &["run", "module.wasm"]).contains("component"));
-    let component = wat::parse_str("(component (import \"sop:storage/blobs@0.1.0\" (instance)))").unwrap();
+    assert!(
+        sandbox
+            .fails(9, &["run", "module.wasm"])
+            .contains("component")
+    );
+    let component =
+        wat::parse_str("(component (import \"sop:storage/blobs@0.1.0\" (instance)))").unwrap();
     sandbox.file("greedy.wasm", component);
-    assert!(sandbox.fails(9, &["run", "greedy.wasm"]).contains("sop:storage/blobs"));
+    assert!(
+        sandbox
+            .fails(9, &["run", "greedy.wasm"])
+            .contains("sop:storage/blobs")
+    );
     sandbox.fails(1, &["run", "none.wasm"]);
     assert!(!exists(&sandbox.data()));
 }
