@@ -1,7 +1,8 @@
 //! Items of an import, cut into transactions.
 //!
-//! As long as the keys grow, each batch touches only the right edge of the tree, so batches grow too; the first key out
-//! of order ends that, and batches get their small size again: each of their items may touch a page of its own.
+//! As long as the keys grow, each batch touches only the right edge of the tree, so batches grow
+//! too; the first key out of order ends that, and batches get their small size again: each of their
+//! items may touch a page of its own.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -73,7 +74,8 @@ impl<R: BufRead> Batches<R> {
         }
     }
 
-    /// The next batch; `None` = the end of the input. The last one may have lines, but no items. After a failure nothing of the batch may be used.
+    /// The next batch; `None` = the end of the input. The last one may have lines, but no items.
+    /// After a failure nothing of the batch may be used.
     pub(crate) fn next(&mut self) -> Result<Option<Batch>, Failure> {
         let mut batch = Batch::default();
         let mut bytes = 0;

@@ -11,9 +11,8 @@ use super::{Global, quantity};
 ///
 /// Closing a database does so too. This command is for one that was not closed cleanly.
 #[derive(clap::Args, Debug)]
-#[command(
-    after_help = "Examples:\n  sop checkpoint\n  sop checkpoint --json        {\"disk_bytes_before\":…,\"disk_bytes_after\":…}"
-)]
+#[command(after_help = "Examples:\n  sop checkpoint\n  \
+        sop checkpoint --json        {\"disk_bytes_before\":…,\"disk_bytes_after\":…}")]
 pub(crate) struct Arguments {}
 
 impl Arguments {

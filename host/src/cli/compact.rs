@@ -11,9 +11,8 @@ use super::{Global, quantity};
 ///
 /// Safe to kill at any moment.
 #[derive(clap::Args, Debug)]
-#[command(
-    after_help = "Examples:\n  sop compact\n  sop compact --json        {\"disk_bytes_before\":…,\"disk_bytes_after\":…}"
-)]
+#[command(after_help = "Examples:\n  sop compact\n  \
+        sop compact --json        {\"disk_bytes_before\":…,\"disk_bytes_after\":…}")]
 pub(crate) struct Arguments {}
 
 impl Arguments {

@@ -11,7 +11,8 @@ use super::open::{Purpose, close, open};
 /// Exit code 3 if there is a store of that name; --if-missing leaves it as it is.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  sop create fruit\n  sop create --if-missing fruit\n  sop --database dir:/srv/data create fruit"
+    after_help = "Examples:\n  sop create fruit\n  sop create --if-missing fruit\n  \
+        sop --database dir:/srv/data create fruit"
 )]
 pub(crate) struct Arguments {
     /// Its name: 1 to 255 bytes

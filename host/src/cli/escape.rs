@@ -1,7 +1,7 @@
 //! Bytes for the eye: text as it is, everything that a terminal would not show as an escape. Lossless.
 //!
-//! `\\`, `\n`, `\r`, `\t`, `\0`, `\xNN` for a byte, `\u{N}` for a character that shows nothing. [`decode`] also takes
-//! `\"`, `\'` and `\ ` so that quoted words can be written.
+//! `\\`, `\n`, `\r`, `\t`, `\0`, `\xNN` for a byte, `\u{N}` for a character that shows nothing.
+//! [`decode`] also takes `\"`, `\'` and `\ ` so that quoted words can be written.
 
 use std::fmt::Write as _;
 
@@ -25,7 +25,8 @@ fn encode_character(character: char, text: &mut String) {
     match character {
         '\\' => text.push_str("\\\\"),
         '\'' | '"' => text.push(character),
-        // The standard library knows which characters show nothing of their own; it escapes those and no others.
+        // The standard library knows which characters show nothing of their own; it escapes those
+        // and no others.
         _ => text.extend(character.escape_debug()),
     }
 }

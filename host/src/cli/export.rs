@@ -20,8 +20,9 @@ const PROGRESS_ITEMS: u64 = 1_000;
 
 /// Write a store as JSON lines, to stdout or a file
 ///
-/// Each line is {"key":…,"value":…}, in order of the keys; text is a string, other bytes are {"base64":"…"}. All of it is
-/// one snapshot, however long it takes. A file appears under its name when it is complete, not before.
+/// Each line is {"key":…,"value":…}, in order of the keys; text is a string, other bytes are
+/// {"base64":"…"}. All of it is one snapshot, however long it takes. A file appears under its name
+/// when it is complete, not before.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  sop export fruit > fruit.jsonl\n  sop export fruit fruit.jsonl\n  \

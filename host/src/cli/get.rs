@@ -17,12 +17,13 @@ const KEYS_MAX: usize = 4_096;
 
 /// Print the value of a key, or of several
 ///
-/// One key: a pipe or file gets the bytes of the value and nothing else; a terminal gets them with escapes, so that no
-/// byte can act on it. Several keys: one line each, key and value with escapes, a tab between them. A key that is not
-/// there makes the exit code 3.
+/// One key: a pipe or file gets the bytes of the value and nothing else; a terminal gets them with
+/// escapes, so that no byte can act on it. Several keys: one line each, key and value with escapes,
+/// a tab between them. A key that is not there makes the exit code 3.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  sop get fruit apple\n  sop get fruit apple pear\n  sop get images logo > logo.png\n  \
+    after_help = "Examples:\n  sop get fruit apple\n  sop get fruit apple pear\n  \
+        sop get images logo > logo.png\n  \
     sop get --hex raw 00ff\n  sop get --json fruit apple        {\"value\":\"red\"}"
 )]
 pub(crate) struct Arguments {

@@ -27,16 +27,16 @@ const BUFFER_BYTES: usize = 256 << 10;
 
 /// Put items from JSON lines into a store, and create it if there is none of that name
 ///
-/// Each line is {"key":…,"value":…}; text is a string, other bytes are {"base64":"…"}. Items are put in transactions of
-/// --batch items; an item whose key is there replaces it. Sorted input is fastest: batches grow as long as keys do.
+/// Each line is {"key":…,"value":…}; text is a string, other bytes are {"base64":"…"}. Items are
+/// put in transactions of --batch items; an item whose key is there replaces it. Sorted input is
+/// fastest: batches grow as long as keys do.
 ///
-/// A bad line stops the import: the transactions before it stay, nothing of its own is done, and the message names the
-/// line. Running the import again after mending the line is safe.
+/// A bad line stops the import: the transactions before it stay, nothing of its own is done, and
+/// the message names the line. Running the import again after mending the line is safe.
 #[derive(clap::Args, Debug)]
-#[command(
-    after_help = "Examples:\n  sop import fruit fruit.jsonl\n  sop export fruit | sop -d dir:./copy import fruit -\n  \
-    sop import --skip-bad fruit scraped.jsonl\n  sop import --batch 100 fruit fruit.jsonl"
-)]
+#[command(after_help = "Examples:\n  sop import fruit fruit.jsonl\n  \
+        sop export fruit | sop -d dir:./copy import fruit -\n  \
+    sop import --skip-bad fruit scraped.jsonl\n  sop import --batch 100 fruit fruit.jsonl")]
 pub(crate) struct Arguments {
     /// The store
     store: String,

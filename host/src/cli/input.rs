@@ -14,7 +14,8 @@ use sop_host::KeyRange;
 use super::escape;
 use super::failure::{Failure, Outcome};
 
-/// Longest value that is read from a file or stdin: one byte more than a store takes is enough to be refused there.
+/// Longest value that is read from a file or stdin: one byte more than a store takes is enough to
+/// be refused there.
 const VALUE_BYTES_MAX: u64 = 64 << 20;
 
 /// How keys and values are written, on the command line and in what is printed.

@@ -10,9 +10,8 @@ use super::put::{ItemArguments, Write};
 ///
 /// Exit code 3 if the key is there already; nothing is changed then.
 #[derive(clap::Args, Debug)]
-#[command(
-    after_help = "Examples:\n  sop insert users ada '{\"born\":1815}'\n  sop insert --create users ada @ada.json"
-)]
+#[command(after_help = "Examples:\n  sop insert users ada '{\"born\":1815}'\n  \
+        sop insert --create users ada @ada.json")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     item: ItemArguments,

@@ -7,12 +7,14 @@
 //! ```
 //!
 //! Invariants:
-//! - stdout carries the answer and nothing else; with `--json` it is JSON, one value on a line, failures included;
+//! - stdout carries the answer and nothing else; with `--json` it is JSON, one value on a line,
+//!   failures included;
 //! - what a terminal is shown has escapes, so that no stored byte can act on it, and nothing is lost by them;
 //! - a command that only reads opens the database read-only and never creates it;
 //! - the exit code follows from the kind of the failure, by the table in [`exit`].
 //!
-//! It is not a second embedding API: every command is a few calls of the library, so that a program can do the same.
+//! It is not a second embedding API: every command is a few calls of the library, so that a program
+//! can do the same.
 
 mod batches;
 mod checkpoint;
@@ -89,7 +91,8 @@ pub(crate) struct Global {
     /// Print nothing but the answer that was asked for: no notes, no progress
     #[arg(long, short, global = true, help_heading = "Global options")]
     pub(crate) quiet: bool,
-    /// Log to stderr: -v what happens, -vv details, -vvv everything; SOP_LOG takes filters such as sop_host=debug
+    /// Log to stderr: -v what happens, -vv details, -vvv everything; SOP_LOG takes filters such as
+    /// sop_host=debug
     #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     pub(crate) verbose: u8,
 }

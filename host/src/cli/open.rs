@@ -35,7 +35,10 @@ pub(crate) async fn open(global: &Global, purpose: Purpose) -> Outcome<Database>
     builder.open().await.map_err(|error| match error {
         Error::MissingDatabase(place) => Failure::new(
             "missing-database",
-            format!("no database at {place}: name another with --database, or create it with `sop create STORE`"),
+            format!(
+                "no database at {place}: name another with --database, or create it with \
+                `sop create STORE`"
+            ),
         ),
         other => other.into(),
     })

@@ -14,8 +14,8 @@ use super::quantity;
 
 /// Remove keys, or all keys of a range
 ///
-/// All in one transaction. Exit code 3 if keys were named and none of them was there. A range with more items than one
-/// transaction writes is refused: remove it in parts, or drop the store.
+/// All in one transaction. Exit code 3 if keys were named and none of them was there. A range with
+/// more items than one transaction writes is refused: remove it in parts, or drop the store.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  sop rm fruit apple pear\n  sop rm sessions --prefix 2024-\n  \

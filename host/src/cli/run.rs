@@ -22,18 +22,19 @@ const PARALLEL_MAX: u32 = 256;
 
 /// Run a plugin, sandboxed, with the stores it is granted and nothing else
 ///
-/// The plugin is a WebAssembly component of world `plugin` (wit/engine). It gets the bytes of --input and answers bytes,
-/// which are printed like those of `sop get`. A run that ends in a conflict is run again from its start.
+/// The plugin is a WebAssembly component of world `plugin` (wit/engine). It gets the bytes of
+/// --input and answers bytes, which are printed like those of `sop get`. A run that ends in a
+/// conflict is run again from its start.
 ///
-/// A grant is a store, or all stores that begin alike when it ends with *: to be read as STORE or STORE:ro, also to be
-/// written as STORE:rw, also to be created and dropped as STORE:create. Without any grant no database is opened.
+/// A grant is a store, or all stores that begin alike when it ends with *: to be read as STORE or
+/// STORE:ro, also to be written as STORE:rw, also to be created and dropped as STORE:create.
+/// Without any grant no database is opened.
 #[derive(clap::Args, Debug)]
-#[command(
-    after_help = "Examples:\n  sop run indexer.wasm --grant queue:rw --grant 'index/*:create' --input next\n  \
+#[command(after_help = "Examples:\n  \
+        sop run indexer.wasm --grant queue:rw --grant 'index/*:create' --input next\n  \
     sop run report.wasm --grant 'index/*' --input @request.json > report.txt\n  \
     sop run indexer.wasm --grant queue:rw --repeat 1000 --parallel 8\n  \
-    sop run --json hello.wasm        {\"response\":…,\"retries\":0,…}"
-)]
+    sop run --json hello.wasm        {\"response\":…,\"retries\":0,…}")]
 pub(crate) struct Arguments {
     /// The component
     plugin: PathBuf,
@@ -113,7 +114,8 @@ impl Arguments {
         close(database, answer).await
     }
 
-    /// The database that its grants need: one to write, one that is there and stays untouched, or none that is kept.
+    /// The database that its grants need: one to write, one that is there and stays untouched, or
+    /// none that is kept.
     fn database(&self, global: &Global) -> (Global, Purpose) {
         if self.grant.is_empty() {
             return (
@@ -169,7 +171,7 @@ impl Arguments {
         } else if !report.response.is_empty() {
             console.line(&self.form.print(&report.response))?;
         }
-        tracing::info!(retries = report.retries, duration = ?report.duration, memory_bytes = report.memory_bytes, "run");
+        tracing::info!(retries = report.retries, duration = ?report.duration, "run");
         Ok(Exit::Success)
     }
 

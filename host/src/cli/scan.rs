@@ -16,12 +16,13 @@ const TABLE_ROWS_MAX: u64 = 10_000;
 
 /// Print the items of a range, in order of their keys
 ///
-/// One line for each item: key and value with escapes, a tab between them; with --json {"key":…,"value":…}. Streams: a
-/// range of any size takes little memory.
+/// One line for each item: key and value with escapes, a tab between them; with --json
+/// {"key":…,"value":…}. Streams: a range of any size takes little memory.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  sop scan fruit\n  sop scan fruit --from b --to d\n  \
-    sop scan log --reverse --limit 10\n  sop scan users --prefix a --keys-only\n  sop scan users --prefix a --count\n  \
+    sop scan log --reverse --limit 10\n  sop scan users --prefix a --keys-only\n  \
+        sop scan users --prefix a --count\n  \
     sop scan fruit --table"
 )]
 pub(crate) struct Arguments {

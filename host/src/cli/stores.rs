@@ -14,9 +14,8 @@ use super::{Global, quantity, table};
 ///
 /// A terminal gets a table, a pipe the names with escapes, one on a line.
 #[derive(clap::Args, Debug)]
-#[command(
-    after_help = "Examples:\n  sop stores\n  sop stores --json        {\"stores\":[{\"name\":\"fruit\",\"id\":…,\"items\":3}]}"
-)]
+#[command(after_help = "Examples:\n  sop stores\n  \
+        sop stores --json        {\"stores\":[{\"name\":\"fruit\",\"id\":…,\"items\":3}]}")]
 pub(crate) struct Arguments {
     /// Read the past, at this version
     #[arg(long, value_name = "VERSION")]

@@ -10,8 +10,8 @@ use super::{Global, escape, quantity, table};
 
 /// Check every page, value and count of the database
 ///
-/// Walks all stores at one version: checksums, order, fences, counts. Changes nothing. Prints every damaged object, and
-/// then ends with exit code 6.
+/// Walks all stores at one version: checksums, order, fences, counts. Changes nothing. Prints every
+/// damaged object, and then ends with exit code 6.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  sop verify\n  sop verify --quiet && echo sound\n  \

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Invariants:
-//! - requests are carried out one after another, in the order of their lines: a script decides every interleaving;
+//! - requests are carried out one after another, in the order of their lines: a script decides
+//!   every interleaving;
 //! - each line of a program gets exactly one line of answer, a bad line included, and the session goes on;
 //! - a name is free again after its transaction ended, however it ended;
 //! - when the input ends, or SIGINT or SIGTERM comes, what is open is rolled back and the database is closed.

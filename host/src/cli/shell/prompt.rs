@@ -249,7 +249,10 @@ fn help() -> String {
         .iter()
         .map(|(name, takes, does)| format!("  {:<42} {does}", format!("{name} {takes}")));
     let mut text = lines.collect::<Vec<_>>().join("\n");
-    text.push_str("\n\nOutside of a transaction each command is one of its own. `@NAME command` works in that transaction.");
+    text.push_str(
+        "\n\nOutside of a transaction each command is one of its own. \
+         `@NAME command` works in that transaction.",
+    );
     text.push_str(
         "\nWords with spaces stand in quotes; \\xNN, \\n, \\0 and the like stand for bytes.",
     );

@@ -101,7 +101,8 @@ impl Operation {
     }
 }
 
-/// A request as a program writes it. Members that an operation has no use for are ignored; unknown ones are refused.
+/// A request as a program writes it. Members that an operation has no use for are ignored; unknown
+/// ones are refused.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {

@@ -1,7 +1,7 @@
 //! What a person types, as a request.
 //!
-//! A line is words with spaces between them. A word in double quotes may have spaces; in single quotes it is taken as it
-//! is; elsewhere the escapes of [`crate::cli::escape`] stand for bytes.
+//! A line is words with spaces between them. A word in double quotes may have spaces; in single
+//! quotes it is taken as it is; elsewhere the escapes of [`crate::cli::escape`] stand for bytes.
 
 use sop_host::{Direction, Isolation, KeyRange};
 
@@ -91,7 +91,8 @@ pub(super) enum Input {
     Exit,
 }
 
-/// Reads a line. `current` is the transaction that commands belong to; `@NAME` before a command names another one.
+/// Reads a line. `current` is the transaction that commands belong to; `@NAME` before a command
+/// names another one.
 pub(super) fn parse(line: &str, current: Option<&str>) -> Result<Input, String> {
     let mut words = Words {
         words: split(line)?.into_iter(),

@@ -1,7 +1,7 @@
 //! The anomalies of the verification catalogue, driven line by line through one `sop shell --json`.
 //!
-//! Store `t` is {1:10, 2:20}; store `v` holds value/id keys {010/1, 020/2}. Every verdict "must conflict" has a twin
-//! that must not.
+//! Store `t` is {1:10, 2:20}; store `v` holds value/id keys {010/1, 020/2}. Every verdict "must
+//! conflict" has a twin that must not.
 
 use serde_json::{Value, json};
 

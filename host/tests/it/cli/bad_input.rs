@@ -1,4 +1,5 @@
-//! What users get wrong: one clear sentence, the documented exit code, JSON where it was asked for, nothing changed.
+//! What users get wrong: one clear sentence, the documented exit code, JSON where it was asked for,
+//! nothing changed.
 
 use serde_json::{Value, json};
 
@@ -83,7 +84,7 @@ fn a_second_writer_is_told_who_is_in_the_way() {
     let mut session = sandbox.session();
     session.ok(json!({"op":"stores"}));
     let message = sandbox.fails(8, &["put", "s", "k", "v"]);
-    assert!(message.contains("another process"), "{message}");
+    assert!(message.contains("in use by process"), "{message}");
     assert_eq!(json_error(&sandbox, 8, &["put", "s", "k", "v"]), "locked");
     assert_eq!(session.end(), 0);
     sandbox.ok(&["put", "s", "k", "v"]);

@@ -1,4 +1,5 @@
-//! The command `sop` as its users run it: the real binary, real processes, a directory of its own for each test.
+//! The command `sop` as its users run it: the real binary, real processes, a directory of its own
+//! for each test.
 
 mod anomalies;
 mod bad_input;

@@ -1,5 +1,5 @@
-//! The session of a program, `sop shell --json`: every operation, bad lines, many transactions, its end. And the same
-//! shell fed with the commands that people type.
+//! The session of a program, `sop shell --json`: every operation, bad lines, many transactions, its
+//! end. And the same shell fed with the commands that people type.
 
 use serde_json::{Value, json};
 
@@ -251,8 +251,8 @@ fn a_hundred_transactions_are_open_at_once() {
     for (name, other) in names.iter().zip(names.iter().skip(1)) {
         assert_eq!(s.get(name, "s", other), Value::Null);
     }
-    // Each but the last looked for the key that the next one puts. From the last to the first, every one of them finds
-    // that it appeared; so exactly every second one commits.
+    // Each but the last looked for the key that the next one puts. From the last to the first,
+    // every one of them finds that it appeared; so exactly every second one commits.
     let committed: Vec<bool> = names.iter().rev().map(|name| s.commit(name)).collect();
     let expected: Vec<bool> = (0..100).map(|place| place % 2 == 0).collect();
     assert_eq!(committed, expected);
