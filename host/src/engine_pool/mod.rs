@@ -14,7 +14,10 @@
 //!
 //! It is not where plugins are limited (`plugin`) or grants are checked (`capability`).
 
-#[expect(missing_docs, reason = "generated from wit/, where everything is documented")]
+#[expect(
+    missing_docs,
+    reason = "generated from wit/, where everything is documented"
+)]
 pub mod bindings;
 mod compiled;
 mod lease;

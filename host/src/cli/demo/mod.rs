@@ -116,7 +116,8 @@ impl Arguments {
     }
 
     fn shards(&self) -> u32 {
-        self.shards.unwrap_or(self.agents.saturating_mul(SHARDS_EACH))
+        self.shards
+            .unwrap_or(self.agents.saturating_mul(SHARDS_EACH))
     }
 
     fn swarm(&self, database: Database, plugin: Plugin, span: u64) -> Swarm {
