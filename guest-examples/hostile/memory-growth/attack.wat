@@ -1,6 +1,6 @@
 ;; Attack: grows its memory to the 4 GiB that 32 bits can address and writes to every page, then
-;; answers how many pages it got. Expected: `memory.grow` is refused at the limit of memory. The
-;; plugin may go on with what it has, so the run may succeed; the host's memory stays within the
+;; answers how many pages it got. Expected: stopped, or `memory.grow` refused, at the limit. The
+;; plugin may go on with what it got, so the run may succeed; the host's memory stays within the
 ;; limit. The answer is the number of 64 KiB pages, 4 bytes, little-endian.
 (component
   (core module $module

@@ -1,5 +1,5 @@
 ;; Attack: grows a table by a million elements again and again, until it is refused; then answers
-;; how many elements it got. Expected: `table.grow` is refused at the limit of table elements; the
+;; how many elements it got. Expected: stopped, or `table.grow` refused, at the limit; the
 ;; host's memory stays within its budget. The answer is the number of elements, 4 bytes,
 ;; little-endian.
 (component

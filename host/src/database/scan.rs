@@ -48,10 +48,6 @@ impl Scan {
     }
 
     /// The next item; `None` = the end.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "an asynchronous iterator is called as one"
-    )]
     pub async fn next(&mut self) -> Result<Option<Item>> {
         futures::future::poll_fn(|context| self.poll_item(context))
             .await

@@ -16,7 +16,6 @@
 
 #[expect(
     missing_docs,
-    clippy::all,
     reason = "generated from wit/, where everything is documented"
 )]
 pub mod bindings;

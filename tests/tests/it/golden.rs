@@ -9,7 +9,7 @@ use std::error::Error as StdError;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use goldenscript::{Command, Context};
+use goldenscript::{Argument, Command, Context};
 use sop_host::{Database, Direction, Error, Isolation, KeyRange, Store, Transaction};
 
 type Answer = Result<String, Box<dyn StdError>>;
@@ -44,19 +44,17 @@ impl Runner {
         self.database.clone().unwrap()
     }
 
-    async fn command(&mut self, command: &Command) -> Result<String, Error> {
-        let args: Vec<&str> = command
-            .args
-            .iter()
-            .filter(|arg| arg.key.is_none())
-            .map(|arg| arg.value.as_str())
-            .collect();
-        let pairs: Vec<(&str, Vec<u8>)> = command
-            .args
-            .iter()
-            .filter_map(|arg| Some((arg.key.as_deref()?, expand(&arg.value))))
-            .collect();
-        match (command.context.prefix.clone(), command.name.as_str()) {
+    async fn command(&mut self, command: &Command, context: &Context) -> Result<String, Error> {
+        let mut args = Vec::new();
+        let mut pairs: Vec<(&str, Vec<u8>)> = Vec::new();
+        for argument in &command.args {
+            match argument {
+                Argument::Positional(value) => args.push(value.as_str()),
+                Argument::KeyValue(key, value) => pairs.push((key, expand(value))),
+                other => panic!("an argument of an unknown kind: {other}"),
+            }
+        }
+        match (context.prefix.clone(), command.name.as_str()) {
             (None, name) => self.outside(name, &args, &pairs).await,
             (Some(tx), "begin") => {
                 let transaction = match args.first() {
@@ -247,9 +245,9 @@ async fn on_store(
 impl goldenscript::Runner for Runner {
     type Command = Command;
 
-    fn run(&mut self, command: &Command, _: &Context) -> Answer {
+    fn run(&mut self, command: &Command, context: &Context) -> Answer {
         let runtime = self.runtime.handle().clone();
-        match runtime.block_on(self.command(command)) {
+        match runtime.block_on(self.command(command, context)) {
             Ok(output) => Ok(output),
             Err(error) => Ok(format!("{}\n", error.kind())),
         }

@@ -25,8 +25,10 @@ const ATTEMPTS_MAX: u32 = 1_000;
 #[derive(Debug, Serialize)]
 struct Order {
     op: &'static str,
-    /// Decides which shard and lane a try draws: another number for each run.
-    agent: u64,
+    /// Together with the turn it decides which shard and lane a try draws.
+    agent: u32,
+    /// Counts the runs of this agent.
+    turn: u64,
     documents: u64,
     shards: u32,
     lanes: u32,
@@ -123,7 +125,7 @@ impl Swarm {
         Ok(())
     }
 
-    async fn run(&self, agent: u64, options: &RunOptions) -> Outcome<(Report, u32)> {
+    async fn run(&self, agent: u32, turn: u64, options: &RunOptions) -> Outcome<(Report, u32)> {
         let internal = |error: serde_json::Error| {
             Failure::new(
                 "internal",
@@ -133,6 +135,7 @@ impl Swarm {
         let order = Order {
             op: "work",
             agent,
+            turn,
             documents: RUN_DOCUMENTS,
             shards: self.shards,
             lanes: self.agents.saturating_mul(2),
@@ -155,10 +158,10 @@ impl Swarm {
     ) -> Outcome<Tally> {
         let options = options();
         let mut tally = Tally::default();
-        let mut number = u64::from(agent) << 32;
+        let mut turn = 0;
         while !stop.load(Ordering::Relaxed) {
-            let (report, retries) = self.run(number, &options).await?;
-            number += 1;
+            let (report, retries) = self.run(agent, turn, &options).await?;
+            turn += 1;
             tally.documents += report.documents.len() as u64;
             tally.conflicts += report.conflicts + u64::from(retries);
             tally.retries += u64::from(retries);

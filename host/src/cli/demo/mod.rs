@@ -34,6 +34,8 @@ use documents::Document;
 const PLUGIN: &str = "guest-examples/target/wasm32-unknown-unknown/release/indexer.wasm";
 /// How long old versions stay readable: nobody here looks back, and what is kept takes room.
 const RETENTION: Duration = Duration::from_secs(1);
+/// Parts of each count for each agent: conflicts are real, and rare enough that the work goes on.
+const SHARDS_EACH: u32 = 3;
 /// Share of the second round, in percent, after which its process is killed.
 const KILL_PERCENT: u64 = 45;
 
@@ -60,9 +62,9 @@ pub(crate) struct Arguments {
     /// Most documents in each round
     #[arg(long, value_name = "DOCUMENTS", default_value_t = 1_000)]
     documents_max: usize,
-    /// Parts that each count is kept in: fewer parts, more conflicts
-    #[arg(long, value_name = "PARTS", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=64))]
-    shards: u32,
+    /// Parts that each count is kept in: fewer parts, more conflicts [default: 3 for each agent]
+    #[arg(long, value_name = "PARTS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    shards: Option<u32>,
     /// The indexer component
     #[arg(long, value_name = "FILE", default_value = PLUGIN)]
     plugin: PathBuf,
@@ -113,12 +115,17 @@ impl Arguments {
         done.map(|()| Exit::Success)
     }
 
+    fn shards(&self) -> u32 {
+        self.shards
+            .unwrap_or(self.agents.saturating_mul(SHARDS_EACH))
+    }
+
     fn swarm(&self, database: Database, plugin: Plugin, span: u64) -> Swarm {
         Swarm {
             database,
             plugin,
             agents: self.agents,
-            shards: self.shards,
+            shards: self.shards(),
             span,
         }
     }
@@ -237,7 +244,7 @@ impl Arguments {
             "--agents",
             &self.agents.to_string(),
             "--shards",
-            &self.shards.to_string(),
+            &self.shards().to_string(),
             "--span",
             &(2 * count).to_string(),
         ];
