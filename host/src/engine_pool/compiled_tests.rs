@@ -3,7 +3,10 @@
 
 use super::*;
 
-const EMPTY: &str = "(component (core module (func (export \"f\"))))";
+fn empty(engine: &Engine) -> Component {
+    let text = "(component (core module (func (export \"f\"))))";
+    Component::new(engine, wat::parse_str(text).unwrap()).unwrap()
+}
 
 #[test]
 fn what_was_saved_is_loaded_and_damage_is_noticed() {
@@ -11,7 +14,7 @@ fn what_was_saved_is_loaded_and_damage_is_noticed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.cwasm");
     assert!(load(&engine, &path).is_none());
-    let compiled = Component::new(&engine, EMPTY).unwrap();
+    let compiled = empty(&engine);
     save(&path, &compiled.serialize().unwrap()).unwrap();
     assert!(load(&engine, &path).is_some());
 
@@ -34,11 +37,7 @@ fn a_file_that_others_can_write_is_not_loaded() {
     let engine = Engine::default();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.cwasm");
-    save(
-        &path,
-        &Component::new(&engine, EMPTY).unwrap().serialize().unwrap(),
-    )
-    .unwrap();
+    save(&path, &empty(&engine).serialize().unwrap()).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o620)).unwrap();
     assert!(load(&engine, &path).is_none());
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
