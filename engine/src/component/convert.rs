@@ -104,7 +104,7 @@ impl Packer {
     }
 
     fn finish(mut self) -> wire::Packed {
-        if self.bytes % 8 > 0 {
+        if !self.bytes.is_multiple_of(8) {
             for place in self.tail.iter_mut().skip(self.bytes % 8) {
                 *place = 0;
             }

@@ -69,7 +69,7 @@ impl wire::Guest for Component {
 }
 
 impl Transaction {
-    fn new(
+    fn begun(
         begun: crate::error::Result<transaction::Transaction<Imports>>,
     ) -> Result<wire::Transaction> {
         let shared = Rc::new(RefCell::new(begun.map_err(convert::error)?));
@@ -103,11 +103,11 @@ impl wire::GuestTransaction for Transaction {
             types::Isolation::Serializable => Isolation::Serializable,
             types::Isolation::Snapshot => Isolation::Snapshot,
         };
-        Self::new(transaction::Transaction::begin(&engine(), isolation))
+        Self::begun(transaction::Transaction::begin(&engine(), isolation))
     }
 
     fn begin_at(version: u64) -> Result<wire::Transaction> {
-        Self::new(transaction::Transaction::begin_at(&engine(), version))
+        Self::begun(transaction::Transaction::begin_at(&engine(), version))
     }
 
     fn version(&self) -> Result<u64> {
