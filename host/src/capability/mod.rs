@@ -11,7 +11,7 @@
 //! store runs no guest destructor.
 //!
 //! Invariants:
-//! - the grant is checked in [`Authority::check`] and nowhere else, on the `store` part of each logical id, before any
+//! - the grant is checked in `Authority::check` and nowhere else, on the `store` part of each logical id, before any
 //!   look-up;
 //! - an instance of a plugin reads only blobs whose physical id a granted handle gave it;
 //! - every list from a guest is capped, every byte of a plugin's calls is counted against its budget;

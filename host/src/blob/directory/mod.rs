@@ -10,12 +10,12 @@
 //!    checkpoint/00000003-00000001.checkpoint   all handles, sorted, at the beginning of period 1 of epoch 3
 //! ```
 //!
-//! A group of transactions is one append with one sync, shared by everyone who waits at that time ([`log`]). The position
+//! A group of transactions is one append with one sync, shared by everyone who waits at that time (`log`). The position
 //! in the log plays the part of a key: a put succeeds by being written, and nothing else can take the place. What a put
 //! must not do is succeed *after* someone decided that it never happened, so a key that was given up is remembered.
 //!
-//! Opening for writing is a recovery ([`opening`]): it claims the next epoch, replays the log since the newest checkpoint
-//! ([`scan`]), writes a checkpoint if there was anything to replay, decides the manifest, and starts a new log file.
+//! Opening for writing is a recovery (`opening`): it claims the next epoch, replays the log since the newest checkpoint
+//! (`scan`), writes a checkpoint if there was anything to replay, decides the manifest, and starts a new log file.
 //! Opening for reading claims, writes and syncs nothing.
 //!
 //! - Names of epochs and log files are never used twice, so physical ids are not either.
