@@ -1,6 +1,7 @@
 //! How commands open and close the database.
 
 use std::path::Path;
+use std::time::Duration;
 
 use sop_host::{Database, Error, Url};
 
@@ -20,6 +21,15 @@ pub(crate) enum Purpose {
 
 /// Opens the database that the command line names.
 pub(crate) async fn open(global: &Global, purpose: Purpose) -> Outcome<Database> {
+    open_keeping(global, purpose, None).await
+}
+
+/// Opens the database that the command line names, with another retention than the default.
+pub(crate) async fn open_keeping(
+    global: &Global,
+    purpose: Purpose,
+    retention: Option<Duration>,
+) -> Outcome<Database> {
     let url: Url = global.database.parse()?;
     if let Url::Directory(path) = &url
         && purpose == Purpose::Create
@@ -32,6 +42,10 @@ pub(crate) async fn open(global: &Global, purpose: Purpose) -> Outcome<Database>
         .url(url.to_string())
         .read_only(purpose == Purpose::Read && !is_memory)
         .create(purpose == Purpose::Create || is_memory);
+    let builder = match retention {
+        Some(retention) => builder.retention(retention),
+        None => builder,
+    };
     builder.open().await.map_err(|error| match error {
         Error::MissingDatabase(place) => Failure::new(
             "missing-database",

@@ -55,6 +55,7 @@ use crate::capability::{Authority, Budget, Grants, HostState};
 use crate::config::{Config, Url};
 use crate::error::Result;
 use crate::runtime::{Runtime, TokioRuntime};
+pub use crate::storage::DiskStatistics;
 
 /// An open database. Cheap to clone; all clones are the same database.
 ///
@@ -172,6 +173,11 @@ impl Database {
     /// What this process did with the database since it opened it.
     pub fn statistics(&self) -> Statistics {
         upkeep::statistics(&self.core)
+    }
+
+    /// What the database takes on the disk, and how often it was synced; `None` if it has no directory.
+    pub fn disk(&self) -> Result<Option<DiskStatistics>> {
+        Ok(self.core.storage.disk()?)
     }
 
     /// Walks every page and value at a fresh version, checking checksums, fences, order, fill and counts. Transactions go

@@ -8,6 +8,7 @@
 )]
 
 mod cli;
+mod costs;
 mod directory;
 mod figures;
 mod grants;
