@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) calls: BTreeMap<&'static str, usize>,
     /// Answered by the next commits instead of what they would come to.
     pub(crate) failures: Vec<StorageError>,
+    /// So many of the next calls of `get` fail.
+    pub(crate) failing_gets: usize,
     /// Names that are not granted.
     pub(crate) denied: BTreeSet<Vec<u8>>,
     /// Run before the next commits: someone else commits first.
@@ -261,6 +263,10 @@ impl Storage for MemoryStorage {
     fn get(&self, ids: &[PhysicalId]) -> Result<Vec<Vec<u8>>, StorageError> {
         let mut state = self.0.borrow_mut();
         state.count("get");
+        if state.failing_gets > 0 {
+            state.failing_gets -= 1;
+            return Err(StorageError::Unavailable("once".into()));
+        }
         let find = |id: &PhysicalId| {
             state
                 .blobs

@@ -200,11 +200,14 @@ impl<S: Storage> Transaction<S> {
         let older = self.view.as_mut().ok_or(Error::Ended)?;
         let nodes: Vec<_> = self.reads.nodes().into_iter().collect();
         let changed: BTreeSet<_> = newer.adopt(older, &nodes)?.into_iter().collect();
-        let conflicts = validation::rerun(&mut self.reads, older, &mut newer, &changed)?;
+        // A rerun that fails half-way must not leave reads that belong to the newer point: the commit can be repeated.
+        let mut reads = self.reads.clone();
+        let conflicts = validation::rerun(&mut reads, older, &mut newer, &changed)?;
         if !conflicts.is_empty() {
             return Err(Error::Conflict(conflicts));
         }
         newer.adopt_fresh(older);
+        self.reads = reads;
         self.view = Some(newer);
         self.publishing = point.publishing;
         Ok(())

@@ -29,7 +29,20 @@ impl<S: Storage> Transaction<S> {
                 limits::NAME_BYTES_MAX,
             ));
         }
-        self.savepoints.retain(|savepoint| savepoint.name != name);
+        if let Some(position) = self
+            .savepoints
+            .iter()
+            .position(|savepoint| savepoint.name == name)
+        {
+            let moved = self.savepoints.remove(position);
+            // What was dropped after it was dropped after the one before it too.
+            if let Some(before) = position
+                .checked_sub(1)
+                .and_then(|at| self.savepoints.get_mut(at))
+            {
+                before.dropped.extend(moved.dropped);
+            }
+        }
         if self.savepoints.len() >= limits::SAVEPOINTS_MAX {
             return Err(Error::limit(
                 "savepoints of a transaction",

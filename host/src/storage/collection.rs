@@ -9,6 +9,7 @@ use sop_engine::types::PhysicalId;
 
 use super::Storage;
 use crate::blob::memory::MemoryBlobs;
+use crate::blob::{SegmentKey, SegmentPlace};
 use crate::limits::{CHECKPOINT_CHUNK_ENTRIES, MEMORY_COLLECTION_BYTES};
 use crate::recovery::entry::State;
 use crate::registry::memory::MemoryRegistry;
@@ -32,7 +33,11 @@ impl Collection {
     }
 
     /// Drops the segments of bodies that no kept version and no spill names. Only while no group is under way.
-    fn collect(&self, spills: &[PhysicalId]) -> std::io::Result<()> {
+    fn collect(
+        &self,
+        segments: &[(SegmentKey, SegmentPlace)],
+        spills: &[PhysicalId],
+    ) -> std::io::Result<()> {
         let mut live: HashSet<(u64, u64)> = spills.iter().map(|place| place.segment).collect();
         let mut after = None;
         loop {
@@ -47,9 +52,9 @@ impl Collection {
                 }
             }
         }
-        for (key, place, _) in self.blobs.segments() {
+        for (key, place) in segments {
             if !live.contains(&place.segment) {
-                self.blobs.remove(key);
+                self.blobs.remove(*key);
             }
         }
         Ok(())
@@ -84,9 +89,16 @@ impl Storage {
             return;
         };
         let pause = self.pause().await;
-        if let Some(spills) = self.spills() {
+        // The segments are listed before the spills: what is written ahead meanwhile is in neither list, so it stays. A
+        // reservation whose outcome is unknown may still need its segment.
+        let segments = collection.blobs.segments();
+        let segments: Vec<_> = segments
+            .into_iter()
+            .map(|(key, place, _)| (key, place))
+            .collect();
+        if let Some(spills) = self.spills().filter(|_| !collection.registry.reserved()) {
             let places: Vec<_> = spills.into_iter().map(|(place, _)| place).collect();
-            if let Err(error) = collection.collect(&places) {
+            if let Err(error) = collection.collect(&segments, &places) {
                 tracing::warn!(%error, "nothing was collected");
             }
         }

@@ -308,3 +308,49 @@ fn attempts_are_counted_for_the_host() {
     tx.commit().unwrap();
     assert!(world.storage.0.borrow().attempts.ends_with(&[0, 0, 1]));
 }
+
+#[test]
+fn a_rebase_that_fails_half_way_forgets_no_conflict() {
+    let world = filled(10, 4096);
+    let mut other = world.begin();
+    let later = other.create_store("later").unwrap();
+    other.put(later, b"k", b"1").unwrap();
+    other.put(later, b"l", b"1").unwrap();
+    other.commit().unwrap();
+    let mut tx = world.begin();
+    let s = tx.open_store("s").unwrap();
+    tx.count(s).unwrap();
+    assert_eq!(get(&mut tx, "later", "k").as_deref(), Some("1"));
+    put(&mut tx, "later", "new", "x");
+    let mut other = world.begin();
+    put(&mut other, "s", "appears", "x");
+    put(&mut other, "later", "l", "2");
+    other.commit().unwrap();
+    // The second read of a page in the rebase fails once: the counter was compared before it.
+    world.storage.0.borrow_mut().failing_gets = 1;
+    let first = tx.commit();
+    assert!(
+        matches!(first, Err(Error::Unavailable(_))) || is_conflict(&first),
+        "{first:?}"
+    );
+    if !tx.is_ended() {
+        assert!(is_conflict(&tx.commit()), "the count has changed");
+    }
+}
+
+#[test]
+fn a_savepoint_that_moves_hands_on_the_stores_dropped_since() {
+    let world = filled(3, 4096);
+    let mut tx = world.begin();
+    put(&mut tx, "s", "key 0001", "own");
+    tx.savepoint("a").unwrap();
+    tx.savepoint("b").unwrap();
+    tx.drop_store("s").unwrap();
+    tx.savepoint("b").unwrap();
+    tx.rollback_to("a").unwrap();
+    tx.commit().unwrap();
+    assert_eq!(
+        get(&mut world.snapshot(), "s", "key 0001").as_deref(),
+        Some("own")
+    );
+}
