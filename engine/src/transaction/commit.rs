@@ -72,11 +72,15 @@ impl<S: Storage> Transaction<S> {
         let (changes, pages) = applied.changes(&spilled)?;
         match self.engine.storage.commit(&observed, &changes, attempt)? {
             CommitOutcome::Conflict(ids) => {
-                let known =
-                    |id: &LogicalId| observed.binary_search_by_key(id, |seen| seen.id).is_ok();
+                // A commit that was given up before it was decided names what it would have changed.
+                let known = |id: &LogicalId| {
+                    observed.binary_search_by_key(id, |seen| seen.id).is_ok()
+                        || changes.iter().any(|change| change.id == *id)
+                };
                 if ids.is_empty() || !ids.iter().all(known) {
                     return Err(Error::Invalid(
-                        "the storage names a conflict that was not observed".to_owned(),
+                        "the storage names a conflict that belongs to no read and no write"
+                            .to_owned(),
                     ));
                 }
                 Ok(None)

@@ -133,13 +133,8 @@ impl Committer {
                 for pending in reserved.granted {
                     let answer = match &cause {
                         Some(cause) => Err(StorageError::Unavailable(cause.to_string())),
-                        None if pending.observed.is_empty() => Err(StorageError::Unavailable(
-                            "the commit took too long and was given up; nothing was written"
-                                .to_owned(),
-                        )),
-                        // Only what was observed can be validated again.
                         None => Ok(CommitOutcome::Conflict(
-                            pending.observed.iter().map(|seen| seen.id).collect(),
+                            pending.work.claims().iter().map(|(id, _)| *id).collect(),
                         )),
                     };
                     self.finish(pending, answer);
