@@ -86,6 +86,21 @@ pub enum Error {
     #[error("the plugin failed: {0}")]
     PluginFailed(String),
 
+    /// The run of a plugin failed after one of its transactions had committed: that one stays. Running it again would do its
+    /// work twice. Carries why it failed, which is also what [`Error::kind`] names.
+    #[error("{cause}; a transaction of this run had committed before, and stays")]
+    AfterCommit {
+        /// Why the run failed.
+        cause: Box<Error>,
+    },
+    /// The run of a plugin was stopped while one of its transactions was being committed, so that one may have taken
+    /// effect. Carries why it was stopped, which is also what [`Error::kind`] names.
+    #[error("{cause}; a transaction of this run was being committed and may have taken effect")]
+    DuringCommit {
+        /// Why the run was stopped.
+        cause: Box<Error>,
+    },
+
     /// The engine or the host broke its own rules: a defect of this program, please report it.
     #[error("internal defect, please report it: {0}")]
     Internal(String),
@@ -137,6 +152,7 @@ impl Error {
             Self::PluginImport(_) => "plugin-import",
             Self::PluginTrap(_) => "plugin-trap",
             Self::PluginFailed(_) => "plugin-failed",
+            Self::AfterCommit { cause } | Self::DuringCommit { cause } => cause.kind(),
             Self::Internal(_) => "internal",
             Self::Other(_) => "other",
         }

@@ -2,6 +2,7 @@
 
 pub mod directory;
 pub mod memory;
+pub mod objects;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -57,6 +58,9 @@ pub enum BlobError {
     /// No room left.
     #[error("blob store is full: {0}")]
     Full(String),
+    /// Credentials or permissions do not allow it. Nothing was written.
+    #[error("the blob store denies it: {0}")]
+    Denied(String),
     /// The bytes are not what was written.
     #[error("damaged: {0}")]
     Damaged(String),

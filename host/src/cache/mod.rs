@@ -32,7 +32,9 @@ impl From<BlobError> for StorageError {
     fn from(error: BlobError) -> Self {
         match error {
             BlobError::Unavailable(message) => Self::Unavailable(message),
-            BlobError::Full(_) | BlobError::Closed(_) => Self::Unavailable(error.to_string()),
+            BlobError::Full(_) | BlobError::Denied(_) | BlobError::Closed(_) => {
+                Self::Unavailable(error.to_string())
+            }
             BlobError::Damaged(message) => Self::Corrupt(message),
             BlobError::Missing(id) => Self::Missing(id),
         }

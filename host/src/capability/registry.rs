@@ -152,7 +152,8 @@ impl registry::Host for HostState {
                 ids.into_iter().map(convert::guest_logical).collect(),
             )),
             CommitOutcome::Committed(version, handles) => {
-                self.give(handles.iter().flatten())?;
+                // What took effect is not refused afterwards: a limit reached here stops the next read.
+                let _ = self.give(handles.iter().flatten());
                 let handles = handles
                     .into_iter()
                     .map(|handle| handle.map(convert::handle))

@@ -39,9 +39,10 @@ enum RunError {
     Failed(String),
 }
 
-/// One attempt that ran to its end.
+/// One attempt that ended.
 struct Attempt {
-    answer: Result<Vec<u8>, RunError>,
+    /// What the plugin answered, or why it was stopped.
+    answer: Result<Result<Vec<u8>, RunError>>,
     settlement: Settlement,
     memory_bytes: u64,
     call_bytes: u64,
@@ -54,7 +55,8 @@ impl Plugin {
     ///
     /// # Errors
     /// [`Error::Limit`] names the limit that stopped it, [`Error::PluginTrap`] the trap, [`Error::PluginFailed`] is its own
-    /// answer, [`Error::Conflict`] means that all attempts ended so. Nothing of an open transaction remains in any case.
+    /// answer, [`Error::Conflict`] means that all attempts ended so. Nothing of an open transaction remains in any case;
+    /// if a transaction had committed before, the failure comes inside [`Error::AfterCommit`].
     pub async fn run(
         &self,
         database: &Database,
@@ -81,12 +83,12 @@ impl Plugin {
             let attempt = self
                 .attempt(core, request, &grants, &options.limits)
                 .await?;
-            match attempt.answer {
+            let settlement = attempt.settlement;
+            let answer = attempt.answer.map_err(|cause| settled(settlement, cause))?;
+            match answer {
                 Ok(response) if response.len() as u64 > options.limits.response_bytes => {
-                    return Err(Error::limit(
-                        "bytes of response",
-                        options.limits.response_bytes,
-                    ));
+                    let limit = Error::limit("bytes of response", options.limits.response_bytes);
+                    return Err(settled(settlement, limit));
                 }
                 Ok(response) => {
                     let Attempt {
@@ -102,10 +104,12 @@ impl Plugin {
                         call_bytes,
                     });
                 }
-                Err(RunError::Failed(message)) => return Err(Error::PluginFailed(message)),
-                Err(RunError::Conflict) if attempt.settlement != Settlement::Nothing => {
-                    let message = "it ended in a conflict after one of its transactions had committed, so it is not run again";
-                    return Err(Error::PluginFailed(message.to_owned()));
+                Err(RunError::Failed(message)) => {
+                    return Err(settled(settlement, Error::PluginFailed(message)));
+                }
+                Err(RunError::Conflict) if settlement != Settlement::Nothing => {
+                    let message = "it ended in a conflict, and is not run again".to_owned();
+                    return Err(settled(settlement, Error::PluginFailed(message)));
                 }
                 Err(RunError::Conflict) if retries + 1 >= options.retry.attempts_max => {
                     return Err(Error::Conflict(Vec::new()));
@@ -161,7 +165,7 @@ impl Plugin {
         };
         let state = store.data();
         Ok(Attempt {
-            answer: answer?,
+            answer,
             settlement: state.settlement,
             memory_bytes: state.budget.memory_bytes(),
             call_bytes: state.budget.call_bytes(),
@@ -178,6 +182,16 @@ impl Plugin {
             .get_typed_func::<(&[u8],), (Result<Vec<u8>, RunError>,)>(&mut *store, "run")?;
         let (answer,) = run.call_async(&mut *store, (request,)).await?;
         Ok(answer)
+    }
+}
+
+/// A failure, and what it must not hide: whether part of the work took effect.
+fn settled(settlement: Settlement, cause: Error) -> Error {
+    let cause = Box::new(cause);
+    match settlement {
+        Settlement::Nothing => *cause,
+        Settlement::Unknown => Error::DuringCommit { cause },
+        Settlement::Committed => Error::AfterCommit { cause },
     }
 }
 

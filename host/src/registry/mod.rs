@@ -18,6 +18,7 @@
 //! It is *not* a lock table: intents live for one put, and whoever meets one past its deadline resolves it.
 
 pub mod memory;
+pub mod server;
 
 use std::time::Duration;
 
@@ -220,6 +221,21 @@ pub trait Registry: Send + Sync + std::fmt::Debug + 'static {
         _at: Version,
     ) -> Option<Result<Vec<Option<Handle>>, RegistryError>> {
         None
+    }
+
+    /// Which of these cached handles are no longer what `at` says: index-aligned, `None` = still the same (version *and*
+    /// chain), else the handle as of `at`. So a confirmation costs the bytes of what changed, not of what is known.
+    async fn confirm(
+        &self,
+        known: &[(LogicalId, Option<Handle>)],
+        at: Version,
+    ) -> Result<Vec<Option<Option<Handle>>>, RegistryError> {
+        let ids: Vec<LogicalId> = known.iter().map(|(id, _)| *id).collect();
+        let current = self.resolve(&ids, at).await?;
+        let pairs = known.iter().zip(current);
+        Ok(pairs
+            .map(|((_, known), current)| (*known != current).then_some(current))
+            .collect())
     }
 
     /// All kept versions of handles, index-aligned.

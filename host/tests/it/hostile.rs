@@ -304,3 +304,47 @@ async fn damaged_plugins_never_panic_the_host() {
         let _ = Plugin::load(damaged).await;
     }
 }
+
+/// Whoever is told of a limit must also be told that the work took effect, or it will be done twice.
+#[tokio::test]
+async fn a_plugin_stopped_after_its_commit_is_said_to_have_committed() {
+    let db = memory().await;
+    let limits = RunLimits {
+        wall: Duration::from_millis(300),
+        response_bytes: 8,
+        ..RunLimits::default()
+    };
+    let ends = [
+        ("(loop (br 0)) (unreachable)", "limit"),
+        ("(unreachable)", "plugin-trap"),
+        ("(call $conflict)", "plugin-failed"),
+        (
+            "(call $failed (i32.const 4096) (i32.const 6))",
+            "plugin-failed",
+        ),
+        ("(call $ok (i32.const 4096) (i32.const 60))", "limit"),
+    ];
+    for (number, (end, kind)) in ends.into_iter().enumerate() {
+        for commits in [true, false] {
+            let store = format!("store-{number}-{commits}");
+            let plugin = Plugin::load(writer(commits, end)).await.unwrap();
+            let options = RunOptions {
+                retry: TransactOptions {
+                    attempts_max: 1,
+                    ..TransactOptions::default()
+                },
+                ..options(limits.clone())
+            };
+            let run = plugin.run(&db, store.as_bytes(), &options).await;
+            let error = run.unwrap_err();
+            let said = matches!(error, Error::AfterCommit { .. });
+            assert_eq!(said, commits, "{end}: {error}");
+            if commits {
+                assert_eq!(error.kind(), kind, "{error}");
+            }
+            let stores = db.transact(async |tx| tx.stores().await).await.unwrap();
+            let there = stores.iter().any(|info| info.name == store);
+            assert_eq!(there, commits, "{end}");
+        }
+    }
+}

@@ -47,7 +47,8 @@ impl Outcomes {
     }
 }
 
-/// The versions that published tickets came to, the newest tickets: what makes `publish` repeatable.
+/// The versions that published tickets came to, the newest tickets: what makes `publish` repeatable, and what a checkpoint
+/// names as contained. So nothing at or above the low-water mark is forgotten, however many tickets that are.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     by_ticket: HashMap<u64, Vec<Version>>,
@@ -55,18 +56,26 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    pub(super) fn insert(&mut self, ticket: u64, versions: Vec<Version>) {
+    /// `low_water`: the lowest unresolved ticket.
+    pub(super) fn insert(&mut self, ticket: u64, versions: Vec<Version>, low_water: u64) {
         self.by_ticket.insert(ticket, versions);
         self.order.push_back(ticket);
-        if self.order.len() > OUTCOMES_MAX
-            && let Some(oldest) = self.order.pop_front()
+        while self.order.len() > OUTCOMES_MAX
+            && let Some(&oldest) = self.order.front()
+            && oldest < low_water
         {
+            self.order.pop_front();
             self.by_ticket.remove(&oldest);
         }
     }
 
     pub(super) fn get(&self, ticket: u64) -> Option<&Vec<Version>> {
         self.by_ticket.get(&ticket)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
     }
 
     /// Published tickets at or above one, ascending.
@@ -126,6 +135,11 @@ impl Core {
             releases: 0,
             waiters: Vec::new(),
         }
+    }
+
+    /// All tickets below are resolved: the lowest unresolved one, or the next to give out.
+    pub(super) fn low_water(&self) -> u64 {
+        self.intents.lowest().unwrap_or(self.next_ticket)
     }
 
     /// Tells everybody who waits that intents or marks have gone away.

@@ -37,14 +37,10 @@ impl Core {
             check(handles, flip)?;
         }
         let published = self.apply(handles, floor, ticket, publications, now);
-        self.recent.insert(
-            ticket,
-            published
-                .iter()
-                .map(|published| published.version)
-                .collect(),
-        );
+        let versions = published.iter().map(|published| published.version);
         self.intents.end(ticket);
+        self.recent
+            .insert(ticket, versions.collect(), self.low_water());
         self.release();
         Ok(Some(published))
     }
@@ -193,13 +189,9 @@ impl MemoryRegistry {
             .count();
         let now = self.runtime.elapsed();
         let published = core.apply(&self.handles, &self.floor, ticket, &kept, now);
-        core.recent.insert(
-            ticket,
-            published
-                .iter()
-                .map(|published| published.version)
-                .collect(),
-        );
+        let versions = published.iter().map(|published| published.version);
+        let low_water = core.low_water();
+        core.recent.insert(ticket, versions.collect(), low_water);
         core.prune(&self.handles, &self.floor, now, crate::limits::PRUNE_STEPS);
         Ok(effective)
     }

@@ -35,7 +35,7 @@ impl MemoryRegistry {
         let mut core = self.core.lock();
         let version = core.version;
         core.retention.register(version);
-        let low_water = core.intents.lowest().unwrap_or(core.next_ticket);
+        let low_water = core.low_water();
         let header = Header {
             epoch: core.epoch,
             period: 0,
