@@ -62,6 +62,20 @@ pub const PRUNE_STEPS: usize = 64;
 pub const FETCHES_MAX: usize = 16;
 /// Entries that a checkpoint reads at a time.
 pub const CHECKPOINT_CHUNK_ENTRIES: usize = 1_024;
+/// Most times a call of a recovery is made before the recovery is given up.
+pub const EPOCH_ATTEMPTS_MAX: u32 = 12;
+/// Recoveries of one host in a row that others may overtake before it gives up.
+pub const RECOVERIES_MAX: u32 = 16;
+/// How long somebody else's recovery may show no progress before it is stepped over; up to twice as long, at random.
+pub const RECOVERY_PATIENCE: Duration = Duration::from_secs(4);
+/// How often it is looked at.
+pub const RECOVERY_LOOK: Duration = Duration::from_millis(200);
+/// Segments that a recovery reads at the same time.
+pub const RECOVERY_READS: usize = 32;
+/// Bytes of a segment that a recovery reads at once, in the hope that the record is among them.
+pub const SEGMENT_FRONT_BYTES: u64 = 32 << 10;
+/// Entries that a recovery hands to a registry in one call.
+pub const STAGE_BATCH_ENTRIES: usize = 1_000;
 /// Bytes that a database in memory writes before it looks for segments that nobody can read any more.
 pub const MEMORY_COLLECTION_BYTES: u64 = 16 << 20;
 
