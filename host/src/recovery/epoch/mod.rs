@@ -288,7 +288,7 @@ impl EpochStore {
         };
         let loaded = self.load(previous, epoch, history).await?;
         self.advance(epoch, &mut progress).await;
-        self.put_checkpoint(&loaded.registry, epoch, 0).await?;
+        self.put_survey(loaded.registry.survey(), epoch, 0).await?;
         self.advance(epoch, &mut progress).await;
         let manifest = Manifest::Real(Beginning {
             owner: claim.owner,
