@@ -15,7 +15,6 @@ use sop_engine::storage::StorageError;
 
 use super::{Inner, Life, Storage, StorageOptions, StorageParts};
 use crate::blob::SegmentKey;
-use crate::blob::objects::Objects;
 use crate::blob::objects::store::ObjectBlobs;
 use crate::commit::{Inclusion, Parts, Succession};
 use crate::recovery::epoch::{Epoch, EpochError, EpochStore, Target};
@@ -38,8 +37,6 @@ pub enum RegistryPlace {
 pub struct ObjectOptions {
     /// How the storage behaves. `read_only` claims and writes nothing.
     pub storage: StorageOptions,
-    /// Whether the database is created if there is none.
-    pub create: bool,
     /// Where its handles live.
     pub registry: RegistryPlace,
 }
@@ -62,13 +59,12 @@ impl Storage {
     /// Opens a database on an object store. With a registry of its own this is a recovery and fences the writer before;
     /// with a shared one it joins the others, and recovers only what nobody else has.
     pub async fn open_objects(
-        objects: Arc<dyn Objects>,
+        epochs: EpochStore,
         options: ObjectOptions,
         runtime: Arc<dyn Runtime>,
     ) -> Result<Self, EpochError> {
         let read_only = options.storage.read_only;
-        let create = options.create && !read_only;
-        let epochs = EpochStore::open(Arc::clone(&objects), Arc::clone(&runtime), create).await?;
+        let objects = Arc::clone(epochs.objects());
         let target = match options.registry {
             RegistryPlace::Own => Target::Own(options.storage.history),
             RegistryPlace::Shared(server) => Target::Shared(server),
