@@ -100,6 +100,8 @@ pub struct Config {
     pub retention: Duration,
     /// Most transactions open at one time; beginning another waits.
     pub transactions_max: usize,
+    /// Begin a new epoch even if the registry seems to be fine.
+    pub recover: bool,
     /// How an object store and a registry are reached.
     pub backends: Backends,
 }
@@ -113,6 +115,7 @@ impl Default for Config {
             cache_bytes: limits::CACHE_BYTES_DEFAULT,
             retention: limits::RETENTION_DEFAULT,
             transactions_max: limits::TRANSACTIONS_MAX_DEFAULT,
+            recover: false,
             backends: Backends::default(),
         }
     }

@@ -39,9 +39,11 @@ mod open;
 mod progress;
 mod put;
 mod quantity;
+mod recover;
 mod rm;
 mod run;
 mod scan;
+mod settings;
 mod shell;
 mod stat;
 mod stores;
@@ -49,11 +51,12 @@ mod table;
 mod update;
 mod verify;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use console::Console;
 use exit::Exit;
 use failure::{Failure, Outcome};
+pub(crate) use settings::Global;
 
 /// A transactional store for swarms of sandboxed programs
 #[derive(Parser, Debug)]
@@ -66,35 +69,9 @@ use failure::{Failure, Outcome};
 )]
 struct Arguments {
     #[command(flatten)]
-    global: Global,
+    flags: settings::Flags,
     #[command(subcommand)]
     command: Command,
-}
-
-/// What every command takes.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Global {
-    /// The database: dir:PATH, or memory: for one that is gone when the command ends
-    #[arg(
-        long,
-        short,
-        global = true,
-        env = "SOP_DATABASE",
-        default_value = "dir:./sop-data",
-        value_name = "URL"
-    )]
-    #[arg(help_heading = "Global options")]
-    pub(crate) database: String,
-    /// Answer in JSON, one value on a line; failures are {"error":{"kind":…,"message":…}}
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub(crate) json: bool,
-    /// Print nothing but the answer that was asked for: no notes, no progress
-    #[arg(long, short, global = true, help_heading = "Global options")]
-    pub(crate) quiet: bool,
-    /// Log to stderr: -v what happens, -vv details, -vvv everything; SOP_LOG takes filters such as
-    /// sop_host=debug
-    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
-    pub(crate) verbose: u8,
 }
 
 #[derive(Subcommand, Debug)]
@@ -119,6 +96,7 @@ enum Command {
     Verify(verify::Arguments),
     Checkpoint(checkpoint::Arguments),
     Compact(compact::Arguments),
+    Recover(recover::Arguments),
 }
 
 impl Command {
@@ -144,6 +122,7 @@ impl Command {
             Self::Verify(arguments) => arguments.run(global, console).await,
             Self::Checkpoint(arguments) => arguments.run(global, console).await,
             Self::Compact(arguments) => arguments.run(global, console).await,
+            Self::Recover(arguments) => arguments.run(global, console).await,
         }
     }
 }
@@ -154,10 +133,12 @@ pub(crate) fn main() -> std::process::ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error).into(),
     };
-    log(arguments.global.verbose);
-    let mut console = Console::new(&arguments.global);
-    let answer = runtime().and_then(|runtime| {
-        let answer = runtime.block_on(arguments.command.run(&arguments.global, &mut console));
+    log(arguments.flags.verbose);
+    let mut console = Console::new(arguments.flags.json, arguments.flags.quiet);
+    let global = arguments.flags.complete();
+    let answer = global.and_then(|global| {
+        let runtime = runtime()?;
+        let answer = runtime.block_on(arguments.command.run(&global, &mut console));
         // A thread that waits for a line of stdin must not hold the end back.
         runtime.shutdown_background();
         answer

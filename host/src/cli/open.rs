@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sop_host::{Database, Error, Url};
+use sop_host::{Database, DatabaseBuilder, Error, Url};
 
 use super::Global;
 use super::failure::{Failure, Outcome};
@@ -30,18 +30,7 @@ pub(crate) async fn open_keeping(
     purpose: Purpose,
     retention: Option<Duration>,
 ) -> Outcome<Database> {
-    let url: Url = global.database.parse()?;
-    if let Url::Directory(path) = &url
-        && purpose == Purpose::Create
-    {
-        parent_exists(path)?;
-    }
-    // A memory database is always new: there is nothing that could be left untouched.
-    let is_memory = url == Url::Memory;
-    let builder = Database::builder()
-        .url(url.to_string())
-        .read_only(purpose == Purpose::Read && !is_memory)
-        .create(purpose == Purpose::Create || is_memory);
+    let builder = builder(global, purpose)?;
     let builder = match retention {
         Some(retention) => builder.retention(retention),
         None => builder,
@@ -56,6 +45,23 @@ pub(crate) async fn open_keeping(
         ),
         other => other.into(),
     })
+}
+
+/// The options with which the database is opened for a purpose.
+pub(crate) fn builder(global: &Global, purpose: Purpose) -> Outcome<DatabaseBuilder> {
+    let url: Url = global.database.parse()?;
+    if let Url::Directory(path) = &url
+        && purpose == Purpose::Create
+    {
+        parent_exists(path)?;
+    }
+    // A memory database is always new: there is nothing that could be left untouched.
+    let is_memory = url == Url::Memory;
+    Ok(Database::builder()
+        .url(url.to_string())
+        .backends(global.backends.clone())
+        .read_only(purpose == Purpose::Read && !is_memory)
+        .create(purpose == Purpose::Create || is_memory))
 }
 
 /// Closes the database and gives the answer on. An earlier failure counts more than one of closing.

@@ -87,6 +87,14 @@ impl DatabaseBuilder {
         self
     }
 
+    /// Begins a new epoch even if the registry seems to be fine: rebuilds it from the blob store. Off by default; hosts do
+    /// it by themselves when they notice that a registry lost its state.
+    #[must_use]
+    pub fn recover(mut self, recover: bool) -> Self {
+        self.config.recover = recover;
+        self
+    }
+
     /// How object store and registry are reached, all of it.
     #[must_use]
     pub fn backends(mut self, backends: Backends) -> Self {

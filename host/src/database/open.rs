@@ -108,7 +108,11 @@ async fn open_objects(
         },
         ..storage
     };
-    let options = ObjectOptions { storage, registry };
+    let options = ObjectOptions {
+        storage,
+        registry,
+        recover: config.recover,
+    };
     let opened = Storage::open_objects(epochs, options, runtime).await;
     opened.map_err(named)
 }

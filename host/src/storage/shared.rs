@@ -39,6 +39,8 @@ pub struct ObjectOptions {
     pub storage: StorageOptions,
     /// Where its handles live.
     pub registry: RegistryPlace,
+    /// Begin a new epoch even if one is active.
+    pub recover: bool,
 }
 
 /// The object store under a storage.
@@ -48,6 +50,8 @@ pub(super) struct Shared {
     target: Target,
     /// The handles, if they live in this process.
     own: Option<Arc<MemoryRegistry>>,
+    /// Segments and transactions that opening replayed, if it was a recovery.
+    replayed: Option<(usize, usize)>,
     /// One renewal at a time.
     renewal: futures::lock::Mutex<()>,
     storage: Mutex<Weak<Inner>>,
@@ -70,6 +74,7 @@ impl Storage {
             RegistryPlace::Shared(server) => Target::Shared(server),
         };
         let epoch = match (&target, read_only) {
+            (_, false) if options.recover => epochs.supersede(&target).await?,
             (_, false) => epochs.obtain(&target, 0).await?,
             (Target::Own(history), true) => epochs.read(*history).await?,
             (Target::Shared(server), true) => epochs.adopt(server).await?,
@@ -87,6 +92,7 @@ impl Storage {
             epochs,
             target,
             own: epoch.own.clone(),
+            replayed: epoch.replayed,
             renewal: futures::lock::Mutex::new(()),
             storage: Mutex::new(Arc::downgrade(&storage.inner)),
             period: futures::lock::Mutex::new(0),
@@ -122,6 +128,11 @@ impl Storage {
         before.committer.set_fenced();
     }
 
+    /// Segments and transactions that opening replayed, if that was a recovery on an object store.
+    pub fn replayed(&self) -> Option<(usize, usize)> {
+        self.inner.shared.get()?.replayed
+    }
+
     /// Whether another life can follow this one.
     pub(super) fn has_successors(&self) -> bool {
         let shared = self.inner.shared.get();
@@ -148,11 +159,6 @@ impl Storage {
             } else {
                 shared.epochs.obtain(&shared.target, ended).await?
             };
-            if epoch.number <= ended {
-                return Err(StorageError::Unavailable(format!(
-                    "epoch {ended} answers as lost and as active"
-                )));
-            }
             tracing::warn!(
                 ended,
                 epoch = epoch.number,

@@ -248,6 +248,7 @@ async fn open(objects: &Arc<MemoryObjects>, registry: RegistryPlace) -> Storage 
     let options = ObjectOptions {
         storage: StorageOptions::default(),
         registry,
+        recover: false,
     };
     let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::current());
     let epochs = EpochStore::open(Arc::clone(objects) as _, Arc::clone(&runtime), true);
