@@ -64,7 +64,7 @@ pub(crate) use settings::Global;
 #[command(
     long_about = "A transactional, ordered object store for swarms of sandboxed programs.\n\n\
     A database holds named stores; a store maps keys to values, ordered bytewise by key. Commands that read leave the \
-    database untouched; `put`, `insert`, `create`, `import`, `run` and `shell` create it if there is none.\n\n\
+    database untouched; `create`, `import`, `run`, `shell` and `put --create` create it if there is none.\n\n\
     Quick start:\n  sop create fruit\n  sop put fruit apple red\n  sop get fruit apple\n  sop scan fruit"
 )]
 struct Arguments {
@@ -152,11 +152,38 @@ pub(crate) fn main() -> std::process::ExitCode {
         .into()
 }
 
+/// Handles that the runtime takes, with some to spare.
+const HANDLES_MIN: usize = 10;
+
 fn runtime() -> Outcome<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
+    let failed = |error: &dyn std::fmt::Display| {
+        let advice =
+            "allow more threads (ulimit -u) and open files (ulimit -n), or try again later";
+        Failure::new("unavailable", format!("cannot start: {error}; {advice}"))
+    };
+    // Where there is no handle or no thread to be had, tokio panics: those that are tried by hand answer an error.
+    let spare = (0..HANDLES_MIN).map(|_| std::fs::File::open("/dev/null"));
+    let spare: Result<Vec<_>, _> = spare.collect();
+    drop(spare.map_err(|error| failed(&error))?);
+    let first = std::thread::Builder::new().spawn(|| ());
+    first
+        .map_err(|error| failed(&error))?
+        .join()
+        .map_err(|_| failed(&"the first one failed"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::new("unavailable", format!("cannot start threads: {error}")))
+        .map_err(|error| failed(&error))?;
+    runtime.block_on(async { outlive_file_size_limit() });
+    Ok(runtime)
+}
+
+/// Lets a write beyond the largest file size fail like one to a full disk; by default it would end the process.
+fn outlive_file_size_limit() {
+    let signal = rustix::process::Signal::XFSZ.as_raw();
+    let kind = tokio::signal::unix::SignalKind::from_raw(signal);
+    // Once listened to, it stays so. Where that fails, the limit ends the process as it does by default.
+    drop(tokio::signal::unix::signal(kind));
 }
 
 /// Prints help, the version, or what is wrong with the command line.
@@ -164,11 +191,14 @@ fn refuse(error: &clap::Error) -> Exit {
     let wrong = error.use_stderr();
     if wrong && std::env::args_os().any(|argument| argument == "--json") {
         let rendered = error.render().to_string();
-        let message = rendered
+        // What is missing stands on lines of its own, up to an empty one.
+        let lines: Vec<&str> = rendered
             .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ");
+            .take_while(|line| !line.is_empty())
+            .map(str::trim)
+            .collect();
+        let message = lines.join(" ");
+        let message = message.trim_start_matches("error: ");
         let answer = serde_json::json!({"error": {"kind": "usage", "message": message}});
         // Nobody can be told that stdout is gone.
         let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("{answer}\n").as_bytes());
@@ -189,6 +219,7 @@ fn log(verbose: u8) {
     let filter = EnvFilter::try_from_env("SOP_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr)
         .init();
 }

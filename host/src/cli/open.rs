@@ -30,13 +30,18 @@ pub(crate) async fn open_keeping(
     purpose: Purpose,
     retention: Option<Duration>,
 ) -> Outcome<Database> {
+    let url: Url = global.database.parse()?;
+    let place = match &url {
+        Url::Directory(path) => path.display().to_string(),
+        other => other.to_string(),
+    };
     let builder = builder(global, purpose)?;
     let builder = match retention {
         Some(retention) => builder.retention(retention),
         None => builder,
     };
     builder.open().await.map_err(|error| match error {
-        Error::MissingDatabase(place) => Failure::new(
+        Error::MissingDatabase(_) => Failure::new(
             "missing-database",
             format!(
                 "no database at {place}: name another with --database, or create it with \
@@ -69,7 +74,12 @@ pub(crate) async fn close<T>(database: Database, answer: Outcome<T>) -> Outcome<
     let closed = database.close().await;
     let value = answer?;
     closed.map_err(|error| {
-        Failure::from(error).after("the command was carried out, but the database did not close")
+        let failure = match error {
+            // What is said of a call that failed as a whole does not hold here.
+            Error::Unavailable(why) => Failure::new("unavailable", why),
+            other => Failure::from(other),
+        };
+        failure.after("the command was carried out, but the database did not close in order")
     })?;
     Ok(value)
 }
@@ -92,7 +102,7 @@ fn parent_exists(path: &Path) -> Outcome {
 
 /// Advice where a store is missing.
 pub(crate) fn advise(error: Error, store: &str) -> Failure {
-    let missing = matches!(&error, Error::NotFound(what) if what.contains("store"));
+    let missing = matches!(&error, Error::NotFound(what) if !what.starts_with("key "));
     let failure = Failure::from(error);
     if missing {
         failure.advise(&format!(

@@ -178,7 +178,8 @@ impl From<DirectoryError> for Error {
             DirectoryError::Foreign { .. } => Self::ForeignDatabase(message),
             DirectoryError::Newer { .. } => Self::NewerFormat(message),
             DirectoryError::Locked { .. } => Self::Locked(message),
-            DirectoryError::Damaged { .. } => Self::Corrupt(message),
+            DirectoryError::Damaged { .. } | DirectoryError::Gone { .. } => Self::Corrupt(message),
+            DirectoryError::Denied { .. } => Self::Denied(message),
             DirectoryError::Fenced(_) => Self::Fenced,
             DirectoryError::Full(_) | DirectoryError::File { .. } => Self::Unavailable(message),
         }
