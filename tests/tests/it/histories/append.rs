@@ -13,13 +13,13 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use sop_host::Isolation;
 
+use super::lists::Lists;
 use super::session::{Attempt, Backend, Failed, Session};
 use super::{Verdict, all, client_rng, step_back};
 
 const CLIENTS: u64 = 10;
 const KEYS: u64 = 8;
 const OPERATIONS_MAX: u64 = 6;
-const STORE: &str = "lists";
 /// The process of the last transaction: far from those of the clients.
 const LAST_PROCESS: u64 = 1 << 32;
 
@@ -61,16 +61,17 @@ impl Recorder {
 }
 
 /// Runs so many transactions and answers their history.
-pub async fn run(backend: &dyn Backend, seed: u64, transactions: u64) -> Vec<Value> {
+pub async fn run(backend: &dyn Backend, lists: Lists, seed: u64, transactions: u64) -> Vec<Value> {
     let mut session = backend.session().await;
     session.begin(Isolation::Serializable).await.unwrap();
-    session.create(STORE).await.unwrap();
+    lists.create(&mut *session, KEYS).await.unwrap();
     session.commit().await.unwrap();
     let recorder = Recorder::default();
     let mut clients = Vec::new();
     for number in 0..CLIENTS {
         let client = Client {
             session: backend.session().await,
+            lists,
             rng: client_rng(seed, number),
             recorder: recorder.clone(),
             process: number,
@@ -83,7 +84,7 @@ pub async fn run(backend: &dyn Backend, seed: u64, transactions: u64) -> Vec<Val
     // What nobody read after it was appended could be lost unseen.
     let mut steps: Vec<_> = (0..KEYS).map(|key| Step::Read(key, None)).collect();
     recorder.record("invoke", LAST_PROCESS, &steps);
-    transact(&mut *session, &mut steps).await.unwrap();
+    transact(&mut *session, lists, &mut steps).await.unwrap();
     recorder.record("ok", LAST_PROCESS, &steps);
     recorder.events()
 }
@@ -129,6 +130,7 @@ fn no_inventions(events: &[Value]) -> Verdict<()> {
 
 struct Client {
     session: Box<dyn Session>,
+    lists: Lists,
     rng: StdRng,
     recorder: Recorder,
     process: u64,
@@ -141,7 +143,7 @@ impl Client {
             let mut steps = self.draw();
             self.recorder.record("invoke", self.process, &steps);
             let begun = Instant::now();
-            let answer = transact(&mut *self.session, &mut steps).await;
+            let answer = transact(&mut *self.session, self.lists, &mut steps).await;
             match answer {
                 Ok(()) => self.recorder.record("ok", self.process, &steps),
                 Err(Failed::Aborted) => self.recorder.record("fail", self.process, &steps),
@@ -171,23 +173,12 @@ impl Client {
     }
 }
 
-async fn transact(session: &mut dyn Session, steps: &mut [Step]) -> Attempt<()> {
+async fn transact(session: &mut dyn Session, lists: Lists, steps: &mut [Step]) -> Attempt<()> {
     session.begin(Isolation::Serializable).await?;
     for step in steps {
         match step {
-            Step::Append(key, element) => {
-                let key = key.to_string();
-                let list = match session.get(STORE, &key).await? {
-                    Some(list) => format!("{list},{element}"),
-                    None => element.to_string(),
-                };
-                session.put(STORE, &key, &list).await?;
-            }
-            Step::Read(key, seen) => {
-                let list = session.get(STORE, &key.to_string()).await?;
-                let elements = list.iter().flat_map(|list| list.split(','));
-                *seen = Some(elements.map(|element| element.parse().unwrap()).collect());
-            }
+            Step::Append(key, element) => lists.append(session, *key, *element).await?,
+            Step::Read(key, seen) => *seen = Some(lists.read(session, *key).await?),
         }
     }
     session.commit().await

@@ -17,6 +17,7 @@ mod bank;
 mod counter;
 mod embedded;
 mod kill;
+mod lists;
 mod ring;
 mod runs;
 mod session;
