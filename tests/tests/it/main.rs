@@ -10,5 +10,6 @@
 )]
 
 mod golden;
+mod histories;
 mod layers;
 mod readme;
