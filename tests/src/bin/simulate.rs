@@ -37,7 +37,7 @@ struct Arguments {
     /// One line of JSON at the end.
     #[arg(long)]
     json: bool,
-    /// One line for every seed.
+    /// One line for every seed; with `--seed` the whole story.
     #[arg(long)]
     verbose: bool,
 }
@@ -102,6 +102,9 @@ fn repeat(arguments: &Arguments, seed: u64) -> bool {
     let plan = Plan::new(seed, arguments.workload, arguments.sabotage);
     let (first, second) = (run(plan.clone()), run(plan));
     show(&first);
+    if arguments.verbose {
+        first.story.iter().for_each(|line| println!("{line}"));
+    }
     if first.hash != second.hash {
         println!("the same seed came to another hash: {:016x}", second.hash);
         return false;

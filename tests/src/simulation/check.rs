@@ -30,6 +30,8 @@ fn epoch_of(version: Version) -> u32 {
 #[derive(Clone, Copy, Debug)]
 struct Committed {
     epoch: u32,
+    ticket: u64,
+    id: TransactionId,
     record: usize,
 }
 
@@ -44,8 +46,19 @@ struct Judge<'a> {
     wrong: Vec<String>,
 }
 
-/// Everything that was wrong, and how many transactions were committed.
-pub fn check(world: &World) -> (Vec<String>, usize) {
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    /// Everything that was wrong.
+    pub wrong: Vec<String>,
+    /// How many transactions were committed.
+    pub committed: usize,
+    /// The committed transactions in their order, then all records, for people.
+    pub story: Vec<String>,
+}
+
+/// Judges what happened.
+pub fn check(world: &World) -> Verdict {
     let records = world.history.records();
     let mut owners = BTreeMap::new();
     for (index, record) in records.iter().enumerate() {
@@ -74,7 +87,11 @@ pub fn check(world: &World) -> (Vec<String>, usize) {
             .wrong
             .extend(workload::total(&world.plan, &end, &committed));
     }
-    (judge.wrong, judge.truth.len())
+    Verdict {
+        committed: judge.truth.len(),
+        story: judge.story(),
+        wrong: judge.wrong,
+    }
 }
 
 impl Judge<'_> {
@@ -98,7 +115,7 @@ impl Judge<'_> {
             }
         }
         found.sort_unstable();
-        for (epoch, _, _, id) in found {
+        for (epoch, ticket, _, id) in found {
             let Some(&record) = self.owners.get(&id) else {
                 self.wrong.push(format!("nobody ever committed {id:?}"));
                 continue;
@@ -106,8 +123,25 @@ impl Judge<'_> {
             if self.places.insert(id, self.truth.len()).is_some() {
                 self.wrong.push(format!("{id:?} was committed twice"));
             }
-            self.truth.push(Committed { epoch, record });
+            self.truth.push(Committed {
+                epoch,
+                ticket,
+                id,
+                record,
+            });
         }
+    }
+
+    fn story(&self) -> Vec<String> {
+        let place = |committed: &Committed| {
+            let (epoch, ticket, record) = (committed.epoch, committed.ticket, committed.record);
+            let version = self.world.ledger.version(committed.id);
+            format!("epoch {epoch} ticket {ticket}: record {record}, published at {version:?}")
+        };
+        let order = self.truth.iter().map(place);
+        let records = self.records.iter().enumerate();
+        let all = records.map(|(index, record)| format!("record {index}: {record:?}"));
+        order.chain(all).collect()
     }
 
     fn outcomes(&mut self) {

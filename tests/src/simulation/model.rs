@@ -107,7 +107,9 @@ impl Seen<'_> {
             }
             Operation::Remove(key, removed) => {
                 Self::expect(operation, self.get(key).is_some(), removed)?;
-                self.own.insert(key.clone(), None);
+                if *removed {
+                    self.own.insert(key.clone(), None);
+                }
             }
             Operation::RemoveRange(store, from, to, removed) => {
                 let keys = self.range(within(*store, from, to));

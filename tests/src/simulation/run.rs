@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::check;
+use super::check::{self, Verdict};
 use super::director;
 use super::history::Answer;
 use super::plan::Plan;
@@ -37,6 +37,8 @@ pub struct Report {
     pub epochs: u32,
     /// Everything that was wrong; empty = the seed passed.
     pub wrong: Vec<String>,
+    /// What happened, line by line, for people.
+    pub story: Vec<String>,
 }
 
 impl Report {
@@ -87,9 +89,12 @@ pub fn run(plan: Plan) -> Report {
                 .violation(format!("panic: {}", text.unwrap_or("without words")));
         }
     }
-    let (wrong, committed) = match world.done.get() {
+    let verdict = match world.done.get() {
         true => check::check(&world),
-        false => (world.ledger.violations(), 0),
+        false => Verdict {
+            wrong: world.ledger.violations(),
+            ..Verdict::default()
+        },
     };
     let (events, hash) = scheduler.events();
     let records = world.history.records();
@@ -102,10 +107,11 @@ pub fn run(plan: Plan) -> Report {
         hash,
         events,
         elapsed: scheduler.now(),
-        committed,
+        committed: verdict.committed,
         begun: records.len(),
         unknown: unknown.count(),
         epochs: world.epochs(),
-        wrong,
+        wrong: verdict.wrong,
+        story: verdict.story,
     }
 }

@@ -15,12 +15,15 @@ use sop_host::registry::{
 
 use super::Sabotage;
 
+/// How often a remembered handle is believed.
+const USES: u32 = 5;
+
 /// A registry that breaks one rule.
 #[derive(Debug)]
 pub(super) struct BrokenRegistry {
     inner: Arc<dyn Registry>,
     rule: Sabotage,
-    handles: Mutex<BTreeMap<LogicalId, Option<Handle>>>,
+    handles: Mutex<BTreeMap<LogicalId, (u32, Option<Handle>)>>,
     last: Mutex<Option<(u32, Version)>>,
 }
 
@@ -113,10 +116,16 @@ impl Registry for BrokenRegistry {
         }
         let fresh = self.inner.resolve(ids, at).await?;
         let mut handles = self.handles.lock();
-        let known = ids.iter().zip(fresh);
-        Ok(known
-            .map(|(id, fresh)| handles.entry(*id).or_insert(fresh).clone())
-            .collect())
+        let mut answer = Vec::with_capacity(ids.len());
+        for (id, fresh) in ids.iter().zip(fresh) {
+            let known = handles.entry(*id).or_insert((USES, fresh.clone()));
+            match known.0.checked_sub(1) {
+                Some(uses) => known.0 = uses,
+                None => *known = (USES, fresh),
+            }
+            answer.push(known.1.clone());
+        }
+        Ok(answer)
     }
 
     async fn counters(&self, ids: &[LogicalId], at: Version) -> Outcome<Vec<Counter>> {
