@@ -161,10 +161,9 @@ impl Judge<'_> {
             if count > 1 {
                 wrong.push(tell("committed twice"));
             }
-            let asked = record.unknown().filter(|_| record.asked.is_some());
-            if let Some(id) = asked {
-                let committed = matches!(record.asked, Some(TransactionOutcome::Committed(_)));
-                if committed != is(&id) {
+            for (id, outcome) in &record.asked {
+                let committed = matches!(outcome, TransactionOutcome::Committed(_));
+                if committed != is(id) {
                     wrong.push(tell("the outcome that was asked for is not what happened"));
                 }
             }

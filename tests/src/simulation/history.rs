@@ -87,16 +87,16 @@ pub struct Record {
     pub attempts: Vec<Attempt>,
     /// What its client was told.
     pub answer: Answer,
-    /// What its client learned by asking later.
-    pub asked: Option<TransactionOutcome>,
+    /// What clients learned by asking later.
+    pub asked: BTreeMap<TransactionId, TransactionOutcome>,
 }
 
 impl Record {
-    /// The commit whose outcome is not known to the client.
+    /// The commit whose outcome nobody knows.
     pub fn unknown(&self) -> Option<TransactionId> {
-        let mut all = self.attempts.iter().rev();
-        let unknown = |attempt: &&Attempt| matches!(attempt.answer, Answer::Unknown | Answer::Open);
-        all.find(unknown).map(|attempt| attempt.id)
+        let last = self.attempts.last()?;
+        let unknown = matches!(last.answer, Answer::Unknown | Answer::Open);
+        (unknown && !self.asked.contains_key(&last.id)).then_some(last.id)
     }
 }
 
@@ -127,7 +127,7 @@ impl History {
             operations: Vec::new(),
             attempts: Vec::new(),
             answer: Answer::Open,
-            asked: None,
+            asked: BTreeMap::new(),
         });
         records.len() - 1
     }
@@ -154,10 +154,8 @@ impl History {
     /// The commits whose outcome is not known, with their records.
     pub fn unknown(&self) -> BTreeMap<usize, TransactionId> {
         let records = self.records.borrow();
-        let open = records.iter().enumerate().filter(|(_, record)| {
-            record.asked.is_none() && matches!(record.answer, Answer::Unknown | Answer::Open)
-        });
-        open.filter_map(|(index, record)| Some((index, record.unknown()?)))
+        let all = records.iter().enumerate();
+        all.filter_map(|(index, record)| Some((index, record.unknown()?)))
             .collect()
     }
 }

@@ -100,7 +100,7 @@ pub fn run(plan: Plan) -> Report {
     let records = world.history.records();
     let unknown = records.iter().filter(|record| {
         matches!(record.answer, Answer::Unknown)
-            || (record.answer == Answer::Open && record.unknown().is_some())
+            || (record.answer == Answer::Open && !record.attempts.is_empty())
     });
     Report {
         plan: world.plan.clone(),

@@ -256,7 +256,10 @@ impl<'y> Session<'y> {
             match self.engine.storage.outcome(id) {
                 Ok(
                     outcome @ (TransactionOutcome::Committed(_) | TransactionOutcome::Aborted),
-                ) => self.history.edit(record, |record| record.asked = Some(outcome)),
+                ) => {
+                    self.history
+                        .edit(record, |record| record.asked.insert(id, outcome));
+                }
                 Ok(_) | Err(_) => open += 1,
             }
         }
