@@ -46,7 +46,8 @@ impl Report {
     pub fn command(&self) -> String {
         let plan = &self.plan;
         let name = |value: &dyn std::fmt::Debug| format!("{value:?}");
-        let mut command = format!("make simulate SEED={}", plan.seed);
+        let workload = name(&plan.workload).to_ascii_lowercase();
+        let mut command = format!("make simulate SEED={} WORKLOAD={workload}", plan.seed);
         if let Some(sabotage) = plan.sabotage {
             command = format!("{command} SABOTAGE={}", kebab(&name(&sabotage)));
         }
