@@ -52,6 +52,12 @@ pub const OUTCOMES_MAX: usize = 8_192;
 pub const PUBLISHING_IDS_MAX: usize = 64;
 /// Most changed ids that a read point brings along.
 pub const FEED_IDS_MAX: usize = 64;
+/// Handles that a host keeps of a shared registry.
+pub const HANDLES_KEPT_MAX: usize = 1 << 18;
+/// How often more may have changed than a read point brings along before all kept handles are dropped.
+pub const HANDLE_GENERATIONS_MAX: usize = 1 << 20;
+/// Read points that a host asks a shared registry for at the same time.
+pub const NOWS_IN_FLIGHT: usize = 4;
 /// Most published transactions that the feed remembers.
 pub const FEED_TRANSACTIONS_MAX: usize = 1_024;
 /// Bytes of superseded bodies and handles that retention may keep unless the configuration says otherwise.
@@ -62,6 +68,22 @@ pub const PRUNE_STEPS: usize = 64;
 pub const FETCHES_MAX: usize = 16;
 /// Entries that a checkpoint reads at a time.
 pub const CHECKPOINT_CHUNK_ENTRIES: usize = 1_024;
+/// Most times a call of a recovery is made before the recovery is given up.
+pub const EPOCH_ATTEMPTS_MAX: u32 = 12;
+/// Recoveries of one host in a row that others may overtake before it gives up.
+pub const RECOVERIES_MAX: u32 = 16;
+/// How long somebody else's recovery may show no progress before it is stepped over; up to twice as long, at random.
+pub const RECOVERY_PATIENCE: Duration = Duration::from_secs(4);
+/// How often it is looked at.
+pub const RECOVERY_LOOK: Duration = Duration::from_millis(200);
+/// Epochs in a row that may end under one call.
+pub const LIVES_MAX: u32 = 8;
+/// Segments that a recovery reads at the same time.
+pub const RECOVERY_READS: usize = 32;
+/// Bytes of a segment that a recovery reads at once, in the hope that the record is among them.
+pub const SEGMENT_FRONT_BYTES: u64 = 32 << 10;
+/// Entries that a recovery hands to a registry in one call.
+pub const STAGE_BATCH_ENTRIES: usize = 1_000;
 /// Bytes that a database in memory writes before it looks for segments that nobody can read any more.
 pub const MEMORY_COLLECTION_BYTES: u64 = 16 << 20;
 

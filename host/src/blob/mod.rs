@@ -21,6 +21,22 @@ pub struct SegmentKey {
     pub unique: u64,
 }
 
+impl SegmentKey {
+    /// What stands for this segment in the physical ids of its bodies, where each segment is an object of its own.
+    pub const fn object(self) -> (u64, u64) {
+        ((self.epoch as u64) << 32 | self.period as u64, self.unique)
+    }
+
+    /// The segment whose bodies have such physical ids.
+    pub const fn from_object((front, unique): (u64, u64)) -> Self {
+        Self {
+            epoch: (front >> 32) as u32,
+            period: (front & 0xffff_ffff) as u32,
+            unique,
+        }
+    }
+}
+
 /// Where a segment came to lie: a body at relative offset `o` of the segment has the physical id
 /// `{segment, offset: base + o, length}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,21 +21,24 @@
 //! It is not a tree and takes no updates: what changed since lies in the registry's memory and in the log.
 
 mod block;
+mod builder;
 mod footer;
+mod source;
 mod writer;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use sop_engine::types::LogicalId;
 
+pub use self::builder::CheckpointBuilder;
+pub(crate) use self::builder::blobs;
 use self::footer::{FOOTER_BYTES, Footer};
+use self::source::Source;
 pub use self::writer::CheckpointWriter;
-pub(crate) use self::writer::blobs;
 use super::entry::{Base, Entry, Header};
 use crate::blob::directory::{DirectoryError, checksum};
 use block::Block;
@@ -49,7 +52,7 @@ const BLOCK_BYTES: usize = 4 << 10;
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
-    file: File,
+    source: Source,
     seed: u64,
     footer: Footer,
     index: Bytes,
@@ -62,28 +65,36 @@ impl Checkpoint {
     pub fn open(path: &Path, seed: u64) -> Result<Self, DirectoryError> {
         let failed = |error: io::Error| DirectoryError::file(path, "read", &error);
         let file = File::open(path).map_err(failed)?;
-        let length = file.metadata().map_err(failed)?.len();
+        Self::over(path, Source::File(file), seed)
+    }
+
+    /// A checkpoint that is wholly in memory; the name is for messages.
+    pub fn from_bytes(name: &str, bytes: Bytes, seed: u64) -> Result<Self, DirectoryError> {
+        Self::over(Path::new(name), Source::Memory(bytes), seed)
+    }
+
+    fn over(path: &Path, source: Source, seed: u64) -> Result<Self, DirectoryError> {
+        let failed = |error: io::Error| DirectoryError::file(path, "read", &error);
+        let length = source.length().map_err(failed)?;
         let damaged = |offset: u64, reason: &str| DirectoryError::damaged(path, offset, reason);
         let footer_offset = length
             .checked_sub(FOOTER_BYTES as u64)
             .ok_or_else(|| damaged(0, "it is too short"))?;
-        let mut footer = [0; FOOTER_BYTES];
-        file.read_exact_at(&mut footer, footer_offset)
-            .map_err(failed)?;
-        let footer = Footer::decode(&footer, footer_offset, seed)
+        let footer = source.read(footer_offset, FOOTER_BYTES).map_err(failed)?;
+        let footer = footer
+            .first_chunk()
+            .and_then(|footer| Footer::decode(footer, footer_offset, seed))
             .ok_or_else(|| damaged(footer_offset, "its footer is not valid"))?;
         let parts = usize::try_from(footer_offset - footer.index_offset)
             .map_err(|_| damaged(footer_offset, "its index is too long"))?;
-        let mut bytes = vec![0; parts];
-        file.read_exact_at(&mut bytes, footer.index_offset)
-            .map_err(failed)?;
+        let bytes = source.read(footer.index_offset, parts).map_err(failed)?;
         if checksum(&bytes, seed) != footer.parts_checksum {
             return Err(damaged(
                 footer.index_offset,
                 "its index does not match its checksum",
             ));
         }
-        let mut index = Bytes::from(bytes);
+        let mut index = bytes;
         let invalid = || damaged(footer.index_offset, "its parts cannot be decoded");
         let mut rest = split_off(&mut index, footer.index_bytes).ok_or_else(invalid)?;
         let header_bytes = split_off(&mut rest, footer.live_bytes).ok_or_else(invalid)?;
@@ -91,7 +102,7 @@ impl Checkpoint {
         let header = postcard::from_bytes(&header_bytes).map_err(|_| invalid())?;
         Ok(Self {
             path: path.to_owned(),
-            file,
+            source,
             seed,
             footer,
             index,
@@ -226,10 +237,9 @@ impl Checkpoint {
         let length = length
             .and_then(|length| usize::try_from(length).ok())
             .ok_or_else(|| self.invalid(number))?;
-        let mut bytes = vec![0; length];
-        let read = self.file.read_exact_at(&mut bytes, start);
-        read.map_err(|error| DirectoryError::file(&self.path, "read", &error))?;
-        Block::decode(Bytes::from(bytes), self.seed).ok_or_else(|| self.invalid(number))
+        let read = self.source.read(start, length);
+        let bytes = read.map_err(|error| DirectoryError::file(&self.path, "read", &error))?;
+        Block::decode(bytes, self.seed).ok_or_else(|| self.invalid(number))
     }
 
     fn invalid(&self, number: usize) -> DirectoryError {

@@ -1,0 +1,444 @@
+//! A new epoch: how the hosts of one database agree on what it holds after its registry was lost, and which of them goes on.
+//!
+//! ```text
+//!            ┌──────────── somebody else recovers: wait, as long as there is progress ◄───────────┐
+//!            ▼                                                                                     │
+//!   look ─► active here and nothing claimed after it? ─yes─► use it                                │
+//!            │no                                                                                   │
+//!            ├─ newest claim without a manifest ─► void ─┐                                         │
+//!            └────────────────────────────────────────┬──┘                                         │
+//!                                                     ▼                                            │
+//!   claim n ─lost───────────────────────────────────────────────────────────────────────────────►──┤
+//!      │won                                                                                        │
+//!      ▼                                                                                           │
+//!   list what the newest real epoch wrote ─► replay ─► checkpoint ─► manifest n ─a void is there──►┤
+//!                                                                        │                         │
+//!                                               stage … stage ─► activate (once) ─refused─────────►┘
+//!                                                                        │
+//!                                                                        ▼ use it
+//! ```
+//!
+//! Why it is right:
+//! - A writer puts its segment, then looks for the claim, then publishes. A recovery puts its claim, then lists. So one of
+//!   them sees the other: what was ever visible is included, and who is not included publishes nothing.
+//! - Only a *real* manifest closes an epoch, and there is at most one object under its name: everybody reads the same list.
+//! - A claim without a manifest is stepped over by putting a void under its name, so that its owner cannot decide it later.
+//! - `activate` happens once per claim, on the registry that the claim names. A lost answer leads to the next epoch.
+//!
+//! Waiting is the only thing that depends on time: [`Progress`] objects and patience decide who works, never what is true.
+
+mod load;
+pub mod record;
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::load::Loaded;
+pub use self::record::{Beginning, Included, Manifest, RecordError};
+use self::record::{Claim, Progress};
+use self::store::Decided;
+pub use self::store::{EpochStore, IDENTITY_NAME};
+use crate::blob::directory::DirectoryError;
+use crate::blob::{BlobError, SegmentKey};
+use crate::commit::segment::SegmentError;
+use crate::limits;
+use crate::recovery::entry::State;
+use crate::recovery::replay::ReplayError;
+use crate::registry::memory::{HistoryOptions, MemoryRegistry, epoch_version};
+use crate::registry::server::{Activation, RegistryServer, Standing};
+use crate::registry::{Registry, RegistryError};
+
+/// Why there is no epoch to work in.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EpochError {
+    /// There is no database here.
+    #[error("there is no database here")]
+    Missing,
+    /// Something else lies here.
+    #[error("there is no database here, but other objects such as `{0}`: choose an empty prefix")]
+    Foreign(String),
+    /// An object that decides cannot be read.
+    #[error("object `{name}`: {reason}")]
+    Record {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        reason: RecordError,
+    },
+    /// A segment cannot be read back.
+    #[error("segment `{name}`: {reason}; restore it from a backup")]
+    Segment {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        reason: SegmentError,
+    },
+    /// A checkpoint cannot be read back, or not be made.
+    #[error("checkpoint: {0}")]
+    Checkpoint(#[from] DirectoryError),
+    /// Checkpoint and segments do not fit together.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// The blob store says no.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// The registry says no.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Registry and blob store are not of one database, or several registries take turns.
+    #[error("{0}")]
+    Configuration(String),
+    /// The registry holds no active epoch, and recovering needs to write.
+    #[error("the registry has lost its state: open the database for writing, or run `sop recover`")]
+    ReadOnly,
+    /// Others kept getting in the way.
+    #[error("{0} recoveries in a row were overtaken by others; retry later")]
+    Overtaken(u32),
+}
+
+/// Where the handles of the new epoch will live.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// In this process, which becomes the only writer: opening fences whoever wrote before.
+    Own(HistoryOptions),
+    /// In a registry that other hosts use as well.
+    Shared(Arc<dyn RegistryServer>),
+}
+
+/// An epoch to work in.
+#[derive(Clone, Debug)]
+pub struct Epoch {
+    /// Its number.
+    pub number: u32,
+    /// Its handles.
+    pub registry: Arc<dyn Registry>,
+    /// The same, if they live in this process.
+    pub own: Option<Arc<MemoryRegistry>>,
+    /// Segments and transactions that were replayed; `None` = it was active already.
+    pub replayed: Option<(usize, usize)>,
+}
+
+/// What somebody else's recovery looked like when it was last looked at.
+#[derive(Debug, Default)]
+struct Watch {
+    seen: Option<(u32, bool, Option<Progress>)>,
+    since: Duration,
+}
+
+impl EpochStore {
+    /// An epoch that is active and not superseded: the one that is there, or a new one by recovery. `known_active`: an
+    /// epoch that the caller saw active, so that finding it inactive means that it was lost.
+    pub async fn obtain(&self, target: &Target, known_active: u32) -> Result<Epoch, EpochError> {
+        let mut watch = Watch::default();
+        let mut overtaken = 0;
+        loop {
+            let standing = self.standing(target).await?;
+            let newest = self.newest().await?;
+            if let (Target::Shared(server), Some(active)) = (target, standing.epoch) {
+                if active > newest {
+                    return Err(EpochError::Configuration(format!(
+                        "the registry holds epoch {active} of its database, the blob store knows \
+                         {newest} epochs: they do not belong together"
+                    )));
+                }
+                if active == newest {
+                    return Ok(Epoch {
+                        number: active,
+                        registry: server.registry(active),
+                        own: None,
+                        replayed: None,
+                    });
+                }
+            }
+            if newest > known_active && self.wait_for_others(target, newest, &mut watch).await? {
+                continue;
+            }
+            match self.recover(target, &standing, newest).await? {
+                Some(epoch) => return Ok(epoch),
+                None => overtaken += 1,
+            }
+            if overtaken >= limits::RECOVERIES_MAX {
+                return Err(EpochError::Overtaken(overtaken));
+            }
+        }
+    }
+
+    /// The active epoch, without claiming or writing anything.
+    pub async fn adopt(&self, server: &Arc<dyn RegistryServer>) -> Result<Epoch, EpochError> {
+        let standing = server.standing().await?;
+        let newest = self.newest().await?;
+        match standing.epoch {
+            Some(active) if active == newest => Ok(Epoch {
+                number: active,
+                registry: server.registry(active),
+                own: None,
+                replayed: None,
+            }),
+            _ => Err(EpochError::ReadOnly),
+        }
+    }
+
+    /// The state as of now in this process, without claiming or writing anything.
+    pub async fn read(&self, history: HistoryOptions) -> Result<Epoch, EpochError> {
+        let newest = self.newest().await?;
+        let (previous, _) = self.newest_real(newest).await?;
+        let loaded = self.load(previous, previous.max(1), history).await?;
+        let registry = Arc::new(loaded.registry);
+        Ok(Epoch {
+            number: previous.max(1),
+            registry: Arc::clone(&registry) as _,
+            own: Some(registry),
+            replayed: Some((loaded.included.len(), loaded.transactions)),
+        })
+    }
+
+    async fn standing(&self, target: &Target) -> Result<Standing, EpochError> {
+        let Target::Shared(server) = target else {
+            return Ok(Standing {
+                identity: String::new(),
+                epoch: None,
+                remembered: None,
+            });
+        };
+        let mut attempt = 0;
+        loop {
+            match server.standing().await {
+                Err(RegistryError::Unavailable(_)) if attempt + 1 < limits::EPOCH_ATTEMPTS_MAX => {
+                    self.back_off(attempt).await;
+                    attempt += 1;
+                }
+                standing => return Ok(standing?),
+            }
+        }
+    }
+
+    /// Waits a moment if somebody seems to be recovering; `false` = nobody is, or not any more.
+    async fn wait_for_others(
+        &self,
+        target: &Target,
+        newest: u32,
+        watch: &mut Watch,
+    ) -> Result<bool, EpochError> {
+        if newest == 0 {
+            return Ok(false);
+        }
+        let manifest = self.manifest(newest).await?;
+        let progress = self.progress(newest).await?;
+        match (&manifest, target) {
+            (Some(Manifest::Void), _) => return Ok(false),
+            // Its owner is fenced by the next claim, whether it lives or not.
+            (Some(Manifest::Real(_)), Target::Own(_)) => return Ok(false),
+            (Some(Manifest::Real(_)), Target::Shared(_)) => {
+                if progress.as_ref().is_some_and(|progress| progress.active) {
+                    return Ok(false);
+                }
+            }
+            (None, _) => {}
+        }
+        let now = self.runtime.elapsed();
+        let seen = Some((newest, manifest.is_some(), progress));
+        if watch.seen != seen {
+            *watch = Watch { seen, since: now };
+        }
+        if now.saturating_sub(watch.since) >= self.jittered(limits::RECOVERY_PATIENCE * 2) {
+            return Ok(false);
+        }
+        self.runtime
+            .sleep(self.jittered(limits::RECOVERY_LOOK))
+            .await;
+        Ok(true)
+    }
+
+    /// Steps 1 to 5; `None` = overtaken.
+    async fn recover(
+        &self,
+        target: &Target,
+        standing: &Standing,
+        newest: u32,
+    ) -> Result<Option<Epoch>, EpochError> {
+        if newest > 0 && self.manifest(newest).await?.is_none() {
+            // A real one that turns up instead has to be looked at first.
+            if let Decided::Theirs(Manifest::Real(_)) =
+                self.decide_manifest(newest, &Manifest::Void).await?
+            {
+                return Ok(None);
+            }
+        }
+        let epoch = newest
+            .checked_add(1)
+            .ok_or_else(|| EpochError::Configuration("no epoch is left".to_owned()))?;
+        let claim = Claim {
+            owner: self.runtime.random(),
+            registry: standing.identity.clone(),
+        };
+        if !self.claim(epoch, &claim).await? {
+            return Ok(None);
+        }
+        let mut progress = Progress {
+            owner: claim.owner,
+            step: 0,
+            active: false,
+        };
+        self.advance(epoch, &mut progress).await;
+        let (previous, _) = self.newest_real(newest).await?;
+        let history = match target {
+            Target::Own(history) => *history,
+            Target::Shared(_) => HistoryOptions::default(),
+        };
+        let loaded = self.load(previous, epoch, history).await?;
+        self.advance(epoch, &mut progress).await;
+        self.put_survey(loaded.registry.survey(), epoch, 0).await?;
+        self.advance(epoch, &mut progress).await;
+        let manifest = Manifest::Real(Beginning {
+            owner: claim.owner,
+            previous,
+            from_period: loaded.from_period,
+            included: loaded.included.clone(),
+        });
+        if self.decide_manifest(epoch, &manifest).await? != Decided::Ours {
+            return Ok(None);
+        }
+        let replayed = Some((loaded.included.len(), loaded.transactions));
+        tracing::info!(
+            epoch,
+            segments = loaded.included.len(),
+            transactions = loaded.transactions,
+            "recovered"
+        );
+        let server = match target {
+            Target::Own(_) => {
+                let registry = Arc::new(loaded.registry);
+                return Ok(Some(Epoch {
+                    number: epoch,
+                    registry: Arc::clone(&registry) as _,
+                    own: Some(registry),
+                    replayed,
+                }));
+            }
+            Target::Shared(server) => server,
+        };
+        match self
+            .activate(server, &loaded, epoch, &claim, &mut progress)
+            .await
+        {
+            Ok(()) => {
+                progress.active = true;
+                self.advance(epoch, &mut progress).await;
+                Ok(Some(Epoch {
+                    number: epoch,
+                    registry: server.registry(epoch),
+                    own: None,
+                    replayed,
+                }))
+            }
+            // Another registry than the claim names, or nobody knows: only the next epoch can tell.
+            Err(RegistryError::Foreign(_) | RegistryError::Unavailable(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Stages all handles and makes the one call that is never repeated.
+    async fn activate(
+        &self,
+        server: &Arc<dyn RegistryServer>,
+        loaded: &Loaded,
+        epoch: u32,
+        claim: &Claim,
+        progress: &mut Progress,
+    ) -> Result<(), RegistryError> {
+        let failed = |error: std::io::Error| RegistryError::Unavailable(error.to_string());
+        let mut survey = loaded.registry.survey();
+        let header = survey.header().clone();
+        let (mut batches, mut entries) = (0, 0);
+        loop {
+            let found = survey.next_entries(limits::STAGE_BATCH_ENTRIES);
+            let mut batch = found.map_err(failed)?;
+            if batch.is_empty() {
+                break;
+            }
+            batch.retain(|entry| {
+                let newest = entry.versions.first();
+                newest.is_some_and(|newest| newest.state != State::Removed)
+            });
+            if batch.is_empty() {
+                continue;
+            }
+            self.stage(server, epoch, batches, &batch).await?;
+            entries += batch.len() as u64;
+            batches += 1;
+            self.advance(epoch, progress).await;
+        }
+        let activation = Activation {
+            epoch,
+            identity: claim.registry.clone(),
+            version: epoch_version(epoch),
+            next_ticket: header.next_ticket,
+            batches,
+            entries,
+        };
+        server.activate(&activation).await
+    }
+
+    /// One batch, repeated until it is answered: it changes nothing the second time.
+    async fn stage(
+        &self,
+        server: &Arc<dyn RegistryServer>,
+        epoch: u32,
+        batch: u64,
+        entries: &[crate::recovery::entry::Entry],
+    ) -> Result<(), RegistryError> {
+        let mut attempt = 0;
+        loop {
+            match server.stage(epoch, batch, entries).await {
+                Err(RegistryError::Unavailable(_)) if attempt + 1 < limits::EPOCH_ATTEMPTS_MAX => {
+                    self.back_off(attempt).await;
+                    attempt += 1;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn advance(&self, epoch: u32, progress: &mut Progress) {
+        progress.step += 1;
+        self.report(epoch, progress).await;
+    }
+
+    /// The newest epoch that really began, at or below one; 0 = none.
+    pub(super) async fn newest_real(
+        &self,
+        below: u32,
+    ) -> Result<(u32, Option<Beginning>), EpochError> {
+        for epoch in (1..=below).rev() {
+            if let Some(Manifest::Real(beginning)) = self.manifest(epoch).await? {
+                return Ok((epoch, Some(beginning)));
+            }
+        }
+        Ok((0, None))
+    }
+
+    /// What became of a durable segment of an epoch that was closed: whether it is part of the first real epoch after it.
+    /// `None` = no real epoch follows yet.
+    pub async fn included(&self, key: SegmentKey) -> Result<Option<(u32, bool)>, EpochError> {
+        let newest = self.newest().await?;
+        for epoch in key.epoch.saturating_add(1)..=newest {
+            if let Some(Manifest::Real(beginning)) = self.manifest(epoch).await? {
+                let wanted = Included {
+                    period: key.period,
+                    unique: key.unique,
+                };
+                let resolved_before = key.period < beginning.from_period;
+                let listed = beginning.included.binary_search(&wanted).is_ok();
+                let included = beginning.previous == key.epoch && (listed || resolved_before);
+                return Ok(Some((epoch, included)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether somebody claimed an epoch after this one.
+    pub async fn is_superseded(&self, epoch: u32) -> Result<bool, EpochError> {
+        self.is_claimed(epoch.saturating_add(1)).await
+    }
+}
