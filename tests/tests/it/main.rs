@@ -13,3 +13,4 @@ mod golden;
 mod histories;
 mod layers;
 mod readme;
+mod simulation;
