@@ -175,12 +175,8 @@ impl Registry for LedgerRegistry {
         let published = self.inner.publish(ticket, publications.clone()).await?;
         self.scheduler.note(&[3, ticket, self.inner.version()]);
         if let Some(published) = &published {
-            self.ledger.publish(
-                (self.epoch, ticket),
-                &self.blobs,
-                &publications,
-                published,
-            );
+            self.ledger
+                .publish((self.epoch, ticket), &self.blobs, &publications, published);
         }
         Ok(published)
     }
