@@ -23,6 +23,7 @@ mod console;
 mod count;
 mod create;
 mod demo;
+mod doctor;
 mod drop;
 mod engine;
 mod escape;
@@ -97,6 +98,7 @@ enum Command {
     Checkpoint(checkpoint::Arguments),
     Compact(compact::Arguments),
     Recover(recover::Arguments),
+    Doctor(doctor::Arguments),
 }
 
 impl Command {
@@ -123,6 +125,7 @@ impl Command {
             Self::Checkpoint(arguments) => arguments.run(global, console).await,
             Self::Compact(arguments) => arguments.run(global, console).await,
             Self::Recover(arguments) => arguments.run(global, console).await,
+            Self::Doctor(arguments) => arguments.run(global, console).await,
         }
     }
 }

@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 use sop_engine::types::Version;
 
+pub(crate) use self::open::connect_objects;
 pub use builder::DatabaseBuilder;
 pub(crate) use core::DatabaseCore;
 pub use data::{

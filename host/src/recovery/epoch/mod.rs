@@ -119,6 +119,19 @@ pub struct Epoch {
     pub replayed: Option<(usize, usize)>,
 }
 
+/// Where the epochs of a database stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochSurvey {
+    /// The highest claimed one.
+    pub newest: u32,
+    /// The newest one that really began.
+    pub real: u32,
+    /// Segments that a recovery would look at.
+    pub segments: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// What somebody else's recovery looked like when it was last looked at.
 #[derive(Debug, Default)]
 struct Watch {
@@ -441,6 +454,23 @@ impl EpochStore {
             }
         }
         Ok(None)
+    }
+
+    /// Where the epochs stand, for people.
+    pub async fn survey(&self) -> Result<EpochSurvey, EpochError> {
+        let newest = self.newest().await?;
+        let (real, _) = self.newest_real(newest).await?;
+        let (segments, bytes) = if real == 0 {
+            (0, 0)
+        } else {
+            self.unreplayed(real).await?
+        };
+        Ok(EpochSurvey {
+            newest,
+            real,
+            segments,
+            bytes,
+        })
     }
 
     /// Whether somebody claimed an epoch after this one.
