@@ -104,7 +104,7 @@ impl Arguments {
             return hosts::work(swarm).await.map(|()| Exit::Success);
         }
         if let Some(count) = self.hosts {
-            return hosts::run(self, count, plugin, global, console)
+            return hosts::run(&self, count, plugin, global, console)
                 .await
                 .map(|()| Exit::Success);
         }
