@@ -128,7 +128,12 @@ fn a_hot_counter_is_exact_and_nobody_starves() {
 
 #[test]
 fn no_program_passes_without_isolation() {
-    block_on(async {
+    // On one thread the clients take turns at every step, always in the same way.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
         let backend = || Box::<Unchecked>::default();
         for lists in [Lists::Values, Lists::Items] {
             let events = append::run(&*backend(), lists, 1, 500).await;
