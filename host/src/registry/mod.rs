@@ -18,6 +18,7 @@
 //! It is *not* a lock table: intents live for one put, and whoever meets one past its deadline resolves it.
 
 pub mod memory;
+pub mod redis;
 pub mod server;
 
 use std::time::Duration;
