@@ -12,3 +12,4 @@
 mod golden;
 mod layers;
 mod readme;
+mod redis;
