@@ -76,6 +76,34 @@ pub const RECOVERIES_MAX: u32 = 16;
 pub const RECOVERY_PATIENCE: Duration = Duration::from_secs(4);
 /// How often it is looked at.
 pub const RECOVERY_LOOK: Duration = Duration::from_millis(200);
+/// How often a request to an object store that changes nothing when it is repeated is repeated.
+pub const OBJECT_RETRIES: usize = 3;
+/// How long one request to an object store may take.
+pub const OBJECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long connecting to one may take.
+pub const OBJECT_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// An object with more bytes than this is put in parts of this size, unless it decides something.
+pub const OBJECT_PART_BYTES: usize = 8 << 20;
+/// Parts of an object that are under way at the same time.
+pub const OBJECT_PARTS_AT_ONCE: usize = 4;
+/// How long one request may take that carries such a part.
+pub const OBJECT_PART_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long one request may take whose answer may be long.
+pub const OBJECT_TRANSFER_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a connection to an object store is kept unused: less than the servers keep it, so that none is used up.
+pub const OBJECT_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+/// The wait before a request is repeated; it doubles with every further one.
+pub const OBJECT_BACKOFF: Duration = Duration::from_millis(50);
+/// A call on an object store ends when it moves fewer bytes per second than this.
+pub const OBJECT_BYTES_PER_SECOND_MIN: u64 = 512 << 10;
+/// Longest object that is waited for: checkpoints are the longest.
+pub const OBJECT_BYTES_MAX: u64 = 1 << 30;
+/// Parts of an object that lie closer together than this are read as one.
+pub const OBJECT_GAP_BYTES: u64 = 64 << 10;
+/// Puts that race when a store is probed.
+pub const PROBE_RACERS: usize = 8;
+/// How often an undecided put is tried again.
+pub const OBJECT_PUT_ATTEMPTS_MAX: u32 = 4;
 /// Epochs in a row that may end under one call.
 pub const LIVES_MAX: u32 = 8;
 /// Segments that a recovery reads at the same time.
