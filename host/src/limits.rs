@@ -88,6 +88,20 @@ pub const OBJECT_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub const OBJECT_PART_BYTES: usize = 8 << 20;
 /// Parts of an object that are under way at the same time.
 pub const OBJECT_PARTS_AT_ONCE: usize = 4;
+/// How long one request may take that carries such a part.
+pub const OBJECT_PART_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long one request may take whose answer may be long.
+pub const OBJECT_TRANSFER_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a connection to an object store is kept unused: less than the servers keep it, so that none is used up.
+pub const OBJECT_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+/// The wait before a request is repeated; it doubles with every further one.
+pub const OBJECT_BACKOFF: Duration = Duration::from_millis(50);
+/// A call on an object store ends when it moves fewer bytes per second than this.
+pub const OBJECT_BYTES_PER_SECOND_MIN: u64 = 512 << 10;
+/// Longest object that is waited for: checkpoints are the longest.
+pub const OBJECT_BYTES_MAX: u64 = 1 << 30;
+/// Parts of an object that lie closer together than this are read as one.
+pub const OBJECT_GAP_BYTES: u64 = 64 << 10;
 /// Puts that race when a store is probed.
 pub const PROBE_RACERS: usize = 8;
 /// How often an undecided put is tried again.

@@ -3,9 +3,11 @@
 pub mod directory;
 pub mod memory;
 pub mod objects;
+pub mod segment_header;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::StreamExt;
 use sop_engine::types::PhysicalId;
 
 /// Identity of one segment: the new blobs and the commit records of one group of transactions.
@@ -97,6 +99,17 @@ pub trait BlobStore: Send + Sync + std::fmt::Debug + 'static {
     async fn put_tombstone(&self, key: SegmentKey) -> Result<Put, BlobError>;
     /// Fence check: whether someone claimed an epoch after this one.
     async fn claimed_after(&self, epoch: u32) -> Result<bool, BlobError>;
+    /// Several reads at once, index-aligned: each is a physical id and its `before`. One that fails does not fail the others.
+    async fn read_many(&self, reads: &[(PhysicalId, u32)]) -> Vec<Result<Bytes, BlobError>> {
+        let each: Vec<_> = reads
+            .iter()
+            .map(|(id, before)| self.read(*id, *before))
+            .collect();
+        futures::stream::iter(each)
+            .buffered(crate::limits::FETCHES_MAX)
+            .collect()
+            .await
+    }
     /// The bytes from `offset - before` to `offset + length` of a segment, unverified.
     async fn read(&self, id: PhysicalId, before: u32) -> Result<Bytes, BlobError>;
     /// Where a blob lies, in words for people.

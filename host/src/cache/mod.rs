@@ -12,17 +12,17 @@
 #[cfg(test)]
 mod tests;
 
+use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::FutureExt;
 use moka::future::Cache as Moka;
 use sop_engine::storage::StorageError;
 use sop_engine::types::PhysicalId;
 
 use crate::blob::{BlobError, BlobStore};
 use crate::commit::segment::{FRAME_BYTES, verify_body};
-use crate::limits::FETCHES_MAX;
 use crate::statistics::Counts;
 
 /// Bytes that an entry costs beyond its body.
@@ -68,11 +68,34 @@ impl Cache {
         if let [id] = ids {
             return Ok(vec![self.get_one(*id).await?]);
         }
-        let fetches: Vec<_> = ids.iter().map(|id| self.get_one(*id)).collect();
-        futures::stream::iter(fetches)
-            .buffered(FETCHES_MAX)
-            .try_collect()
-            .await
+        let mut bodies = Vec::with_capacity(ids.len());
+        for id in ids {
+            bodies.push(self.bodies.get(id).await);
+        }
+        let absent = ids.iter().zip(&bodies).filter(|(_, body)| body.is_none());
+        let absent: Vec<_> = absent.map(|(id, _)| (*id, FRAME_BYTES)).collect();
+        Counts::add(&self.counts.cache_hits, (ids.len() - absent.len()) as u64);
+        Counts::add(&self.counts.cache_misses, absent.len() as u64);
+        // One call for all of them, made when the first of them turns out not to be loaded by anybody else.
+        let batch = async { Arc::new(self.blobs.read_many(&absent).await) }
+            .boxed()
+            .shared();
+        let loads = absent.iter().enumerate().map(|(index, (id, _))| {
+            let batch = batch.clone();
+            let read = async move {
+                let read = batch.await.get(index).cloned();
+                read.unwrap_or_else(|| Err(BlobError::Missing(*id)))
+            };
+            self.bodies.try_get_with(*id, self.load(*id, read))
+        });
+        let loaded = futures::future::try_join_all(loads).await;
+        let mut loaded = loaded
+            .map_err(|error| StorageError::clone(&error))?
+            .into_iter();
+        let filled = bodies
+            .into_iter()
+            .filter_map(|body| body.or_else(|| loaded.next()));
+        Ok(filled.collect())
     }
 
     async fn get_one(&self, id: PhysicalId) -> Result<Bytes, StorageError> {
@@ -81,7 +104,10 @@ impl Cache {
             return Ok(body);
         }
         Counts::add(&self.counts.cache_misses, 1);
-        let loaded = self.bodies.try_get_with(id, self.load(id)).await;
+        let loaded = self
+            .bodies
+            .try_get_with(id, self.load(id, self.read(id)))
+            .await;
         loaded.map_err(|error: Arc<StorageError>| StorageError::clone(&error))
     }
 
@@ -89,28 +115,37 @@ impl Cache {
     pub(crate) async fn get_past(&self, id: PhysicalId) -> Result<Bytes, StorageError> {
         match self.bodies.get(&id).await {
             Some(body) => Ok(body),
-            None => self.load(id).await,
+            None => self.load(id, self.read(id)).await,
         }
     }
 
-    async fn load(&self, id: PhysicalId) -> Result<Bytes, StorageError> {
-        match self.fetch(id).await {
-            Err(StorageError::Corrupt(_)) => self.fetch(id).await,
+    async fn read(&self, id: PhysicalId) -> Result<Bytes, BlobError> {
+        self.blobs.read(id, FRAME_BYTES).await
+    }
+
+    /// A blob that `read` reads; a damaged one is read once more.
+    async fn load(
+        &self,
+        id: PhysicalId,
+        read: impl Future<Output = Result<Bytes, BlobError>>,
+    ) -> Result<Bytes, StorageError> {
+        match self.fetch(id, read).await {
+            Err(StorageError::Corrupt(_)) => self.fetch(id, self.read(id)).await,
             fetched => fetched,
         }
     }
 
-    async fn fetch(&self, id: PhysicalId) -> Result<Bytes, StorageError> {
+    async fn fetch(
+        &self,
+        id: PhysicalId,
+        read: impl Future<Output = Result<Bytes, BlobError>>,
+    ) -> Result<Bytes, StorageError> {
         Counts::add(&self.counts.blob_reads, 1);
         Counts::add(&self.counts.blob_bytes_read, u64::from(id.length));
-        let framed = self
-            .blobs
-            .read(id, FRAME_BYTES)
-            .await
-            .map_err(|error| match error {
-                BlobError::Damaged(message) => StorageError::Corrupt(message),
-                other => other.into(),
-            })?;
+        let framed = read.await.map_err(|error| match error {
+            BlobError::Damaged(message) => StorageError::Corrupt(message),
+            other => other.into(),
+        })?;
         let damaged = |reason: &dyn std::fmt::Display| {
             let place = self.blobs.place(id);
             StorageError::Corrupt(format!("{place}: {reason}; restore it from a backup"))

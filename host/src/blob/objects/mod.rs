@@ -16,6 +16,10 @@ pub mod probe;
 pub mod remote;
 pub mod store;
 
+mod connect;
+mod fault;
+mod local;
+
 use std::ops::Range;
 
 use async_trait::async_trait;
@@ -53,8 +57,8 @@ pub trait Objects: Send + Sync + std::fmt::Debug + 'static {
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), BlobError>;
     /// A whole object; `None` = there is none.
     async fn get(&self, name: &str) -> Result<Option<Bytes>, BlobError>;
-    /// Parts of an object, index-aligned with the ranges, which lie inside it; neighbours may be fetched together.
-    /// `None` = there is no such object.
+    /// Parts of an object, index-aligned with the ranges; neighbours may be fetched together. A range that goes beyond the
+    /// end gives fewer bytes, or fails the call with [`BlobError::Damaged`]. `None` = there is no such object.
     async fn get_ranges(
         &self,
         name: &str,
@@ -66,4 +70,19 @@ pub trait Objects: Send + Sync + std::fmt::Debug + 'static {
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, BlobError>;
     /// Deletes an object; one that is not there is no error.
     async fn delete(&self, name: &str) -> Result<(), BlobError>;
+}
+
+/// A range of an object that is all there.
+fn part(name: &str, bytes: &Bytes, range: &Range<u64>) -> Result<Bytes, BlobError> {
+    let clamp = |offset: u64| usize::try_from(offset).map_or(bytes.len(), |at| at.min(bytes.len()));
+    let (start, end) = (clamp(range.start), clamp(range.end));
+    if start < end {
+        return Ok(bytes.slice(start..end));
+    }
+    Err(BlobError::Damaged(format!(
+        "`{name}` has {} bytes, {} to {} were asked for",
+        bytes.len(),
+        range.start,
+        range.end
+    )))
 }

@@ -1,27 +1,30 @@
 //! Objects in S3 and its like, or in a directory that several hosts share: through the crate `object_store`.
 //!
-//! Two clients: one for the puts that decide, which never repeats a request by itself (a repeated conditional put reports
-//! its own object as existing; the truth is found out above this file), and one for everything else, which does.
+//! Three clients: one for the puts that decide, which never repeats a request by itself (a repeated conditional put reports
+//! its own object as existing; the truth is found out above this file), one for reads and one for other writes, which do.
+//! Every call ends: a request by its timeouts, a call by a deadline that grows with the bytes it asked for.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::ops::Range;
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::prefix::PrefixStore;
 use object_store::{
-    ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
-    RetryConfig, WriteMultipart,
+    Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, WriteMultipart,
+    coalesce_ranges,
 };
 
+pub use super::connect::PlaceError;
+use super::connect::{ONCE, READS, WRITES, client};
+use super::fault::{chain, classify, is_absent};
+use super::local::Folder;
 use super::{Listed, Objects, Stored};
 use crate::blob::BlobError;
 use crate::limits;
@@ -33,172 +36,142 @@ pub struct RemoteObjects {
     place: String,
     /// Repeats nothing.
     once: Arc<dyn ObjectStore>,
-    /// Repeats what changes nothing when it is repeated.
-    again: Arc<dyn ObjectStore>,
+    /// Repeats reads.
+    reads: Arc<dyn ObjectStore>,
+    /// Repeats writes that change nothing when they are repeated.
+    writes: Arc<dyn ObjectStore>,
+    /// If it is a directory.
+    folder: Option<Folder>,
+}
+
+/// How long a call may take that moves so many bytes.
+fn deadline(bytes: u64) -> Duration {
+    let transfer = Duration::from_millis(bytes / (limits::OBJECT_BYTES_PER_SECOND_MIN / 1000));
+    limits::OBJECT_TIMEOUT * 3 + transfer
 }
 
 impl RemoteObjects {
-    /// The objects at `s3://BUCKET/PREFIX`, `gs://…`, `az://…`. Settings by the names of the crate `object_store`; what is
-    /// not among them is taken from the environment, under the same names in capitals. Asks nobody anything yet.
-    pub fn connect(url: &str, settings: &BTreeMap<String, String>) -> Result<Self, BlobError> {
+    /// The objects at `s3://BUCKET/PREFIX`, `gs://…`, `az://…`. Settings by the names of the crate `object_store`
+    /// (`aws_access_key_id`, `aws_endpoint`, `aws_region`, `aws_allow_http`, …); what is not among them is taken from the
+    /// environment, under the same names in capitals. Asks nobody anything yet.
+    pub fn connect(url: &str, settings: &BTreeMap<String, String>) -> Result<Self, PlaceError> {
         // Another part of this process may have chosen its provider before; then that one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self {
             place: url.to_owned(),
-            once: build(url, settings, 0)?,
-            again: build(url, settings, limits::OBJECT_RETRIES)?,
+            once: client(url, settings, ONCE)?,
+            reads: client(url, settings, READS)?,
+            writes: client(url, settings, WRITES)?,
+            folder: None,
         })
     }
 
     /// The objects in a directory, which is made if it is not there. Every write is synced.
-    pub fn directory(path: &FilePath) -> Result<Self, BlobError> {
-        let failed = |error: &dyn std::fmt::Display| {
-            BlobError::Unavailable(format!("{}: {error}", path.display()))
-        };
-        std::fs::create_dir_all(path).map_err(|error| failed(&error))?;
-        let files = LocalFileSystem::new_with_prefix(path).map_err(|error| failed(&error))?;
-        let files: Arc<dyn ObjectStore> = Arc::new(files.with_fsync(true));
+    pub fn directory(path: &FilePath) -> Result<Self, PlaceError> {
+        std::fs::create_dir_all(path).map_err(|error| PlaceError(error.to_string()))?;
+        let root = std::fs::canonicalize(path).map_err(|error| PlaceError(error.to_string()))?;
+        let files = LocalFileSystem::new_with_prefix(&root)
+            .map_err(|error| PlaceError(chain(&error)))?
+            .with_fsync(true);
+        let files: Arc<dyn ObjectStore> = Arc::new(files);
         Ok(Self {
             place: path.display().to_string(),
             once: Arc::clone(&files),
-            again: files,
+            reads: Arc::clone(&files),
+            writes: files,
+            folder: Some(Folder::new(root)),
         })
     }
 
     fn failed(&self, action: &str, name: &str, error: &Error) -> BlobError {
-        let text = chain(error);
-        let message = format!("{action} `{name}` in {}: {text}", self.place);
-        let full = [
-            "507",
-            "InsufficientStorage",
-            "QuotaExceeded",
-            "No space left",
-        ];
-        match error {
-            Error::PermissionDenied { .. }
-            | Error::Unauthenticated { .. }
-            | Error::NotSupported { .. }
-            | Error::NotImplemented { .. } => BlobError::Denied(message),
-            _ if full.iter().any(|word| text.contains(word)) => BlobError::Full(message),
-            _ => BlobError::Unavailable(message),
+        classify(action, name, &self.place, error)
+    }
+
+    /// A call that ends in time.
+    async fn in_time<T>(
+        &self,
+        action: &str,
+        name: &str,
+        bytes: u64,
+        call: impl Future<Output = Result<T, Error>> + Send,
+    ) -> Result<Option<T>, BlobError> {
+        match tokio::time::timeout(deadline(bytes), call).await {
+            Ok(Ok(answer)) => Ok(Some(answer)),
+            Ok(Err(error)) if is_absent(&error) => Ok(None),
+            Ok(Err(error)) => Err(self.failed(action, name, &error)),
+            Err(_) => Err(BlobError::Unavailable(format!(
+                "{action} `{name}` in {}: no answer in time",
+                self.place
+            ))),
         }
     }
-}
 
-/// An error with what lies under it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(below) = source {
-        let below_text = below.to_string();
-        if !text.contains(&below_text) {
-            text = format!("{text}: {below_text}");
-        }
-        source = below.source();
-    }
-    text
-}
-
-/// The store at a URL, with so many repetitions of a failed request.
-fn build(
-    url: &str,
-    settings: &BTreeMap<String, String>,
-    retries: usize,
-) -> Result<Arc<dyn ObjectStore>, BlobError> {
-    let failed = |error: &dyn std::error::Error| BlobError::Unavailable(chain(error));
-    let retry = RetryConfig {
-        max_retries: retries,
-        retry_timeout: limits::OBJECT_TIMEOUT * 2,
-        ..RetryConfig::default()
-    };
-    let client = ClientOptions::new()
-        .with_timeout(limits::OBJECT_TIMEOUT)
-        .with_connect_timeout(limits::OBJECT_CONNECT_TIMEOUT);
-    let (scheme, rest) = url
-        .split_once("://")
-        .ok_or_else(|| BlobError::Unavailable(format!("`{url}` is not a URL")))?;
-    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    let unknown =
-        |key: &str| BlobError::Unavailable(format!("`{key}` is not a setting of {scheme}://"));
-    /// Applies all settings to a builder and builds it.
-    macro_rules! built {
-        ($builder:expr) => {{
-            let mut builder = $builder.with_client_options(client).with_retry(retry);
-            for (key, value) in settings {
-                let parsed = key.parse().map_err(|_| unknown(key))?;
-                builder = builder.with_config(parsed, value);
+    /// Puts an object in parts.
+    async fn put_parts(&self, path: &Path, mut rest: Bytes) -> Result<(), Error> {
+        let upload = self.writes.put_multipart(path).await?;
+        let mut writer = WriteMultipart::new_with_chunk_size(upload, limits::OBJECT_PART_BYTES);
+        while !rest.is_empty() {
+            let ready = writer.wait_for_capacity(limits::OBJECT_PARTS_AT_ONCE);
+            if let Err(error) = ready.await {
+                let _ = writer.abort().await;
+                return Err(error);
             }
-            Arc::new(builder.build().map_err(|error| failed(&error))?) as Arc<dyn ObjectStore>
-        }};
-    }
-    let store = match scheme {
-        "s3" => built!(AmazonS3Builder::from_env().with_bucket_name(bucket)),
-        "gs" => built!(GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket)),
-        "az" | "azure" => built!(MicrosoftAzureBuilder::from_env().with_container_name(bucket)),
-        _ => {
-            return Err(BlobError::Unavailable(format!(
-                "`{scheme}://` is not known"
-            )));
+            writer.put(rest.split_to(rest.len().min(limits::OBJECT_PART_BYTES)));
         }
-    };
-    let prefix = Path::parse(prefix).map_err(|error| failed(&error))?;
-    if prefix.as_ref().is_empty() {
-        return Ok(store);
+        writer.finish().await.map(drop)
     }
-    Ok(Arc::new(PrefixStore::new(store, prefix)))
 }
 
 #[async_trait]
 impl Objects for RemoteObjects {
     async fn put_if_absent(&self, name: &str, bytes: Bytes) -> Result<Stored, BlobError> {
+        if let Some(folder) = &self.folder {
+            folder.check()?;
+        }
+        let path = Path::from(name);
         let options = PutOptions::from(PutMode::Create);
-        let payload = PutPayload::from_bytes(bytes);
-        match self
+        let put = self
             .once
-            .put_opts(&Path::from(name), payload, options)
-            .await
-        {
-            Ok(_) => Ok(Stored::New),
-            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Stored::Exists),
-            Err(error) => Err(self.failed("put", name, &error)),
+            .put_opts(&path, PutPayload::from_bytes(bytes), options);
+        match (put.await, &self.folder) {
+            (Ok(_), _) => Ok(Stored::New),
+            (Err(Error::AlreadyExists { .. } | Error::Precondition { .. }), folder) => {
+                if let Some(folder) = folder {
+                    folder.sync(&[name]).await?;
+                }
+                Ok(Stored::Exists)
+            }
+            (Err(error), folder) => {
+                if let Some(folder) = folder {
+                    folder.after_failed_put(name).await?;
+                }
+                Err(self.failed("put", name, &error))
+            }
         }
     }
 
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), BlobError> {
+        if let Some(folder) = &self.folder {
+            folder.check()?;
+        }
         let path = Path::from(name);
-        let failed = |error: Error| self.failed("put", name, &error);
-        if bytes.len() <= limits::OBJECT_PART_BYTES {
-            let payload = PutPayload::from_bytes(bytes);
-            return self
-                .again
-                .put(&path, payload)
-                .await
-                .map(drop)
-                .map_err(failed);
+        let length = bytes.len() as u64;
+        if bytes.len() <= limits::OBJECT_PART_BYTES || self.folder.is_some() {
+            let put = self.writes.put(&path, PutPayload::from_bytes(bytes));
+            self.in_time("put", name, length, put).await?.map(drop)
+        } else {
+            let put = self.put_parts(&path, bytes);
+            self.in_time("put", name, length, put).await?
         }
-        let upload = self.again.put_multipart(&path).await.map_err(failed)?;
-        let mut writer = WriteMultipart::new_with_chunk_size(upload, limits::OBJECT_PART_BYTES);
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            writer
-                .wait_for_capacity(limits::OBJECT_PARTS_AT_ONCE)
-                .await
-                .map_err(failed)?;
-            writer.put(rest.split_to(rest.len().min(limits::OBJECT_PART_BYTES)));
-        }
-        writer.finish().await.map(drop).map_err(failed)
+        .ok_or_else(|| BlobError::Unavailable(format!("put `{name}` in {}: not found", self.place)))
     }
 
     async fn get(&self, name: &str) -> Result<Option<Bytes>, BlobError> {
-        let answer = match self.again.get(&Path::from(name)).await {
-            Ok(found) => found.bytes().await,
-            Err(error) => Err(error),
-        };
-        match answer {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.failed("get", name, &error)),
-        }
+        let path = Path::from(name);
+        let get = async { self.reads.get(&path).await?.bytes().await };
+        // How long it is only the answer says; the client's own timeouts hold.
+        self.in_time("get", name, limits::OBJECT_BYTES_MAX, get)
+            .await
     }
 
     async fn get_ranges(
@@ -207,51 +180,51 @@ impl Objects for RemoteObjects {
         ranges: &[Range<u64>],
     ) -> Result<Option<Vec<Bytes>>, BlobError> {
         let path = Path::from(name);
-        let answer = match ranges {
-            [range] => {
-                let part = self.again.get_range(&path, range.clone()).await;
-                part.map(|part| vec![part])
+        let asked = ranges
+            .iter()
+            .map(|range| range.end.saturating_sub(range.start));
+        let bytes = asked.fold(0, u64::saturating_add);
+        let get = async {
+            match ranges {
+                [range] => Ok(vec![self.reads.get_range(&path, range.clone()).await?]),
+                _ if self.folder.is_some() => self.reads.get_ranges(&path, ranges).await,
+                _ => {
+                    let fetch = |range| self.reads.get_range(&path, range);
+                    coalesce_ranges(ranges, fetch, limits::OBJECT_GAP_BYTES).await
+                }
             }
-            _ => self.again.get_ranges(&path, ranges).await,
         };
-        match answer {
-            Ok(parts) => Ok(Some(parts)),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.failed("get", name, &error)),
-        }
+        self.in_time("get", name, bytes, get).await
     }
 
     async fn exists(&self, name: &str) -> Result<bool, BlobError> {
-        match self.again.head(&Path::from(name)).await {
-            Ok(_) => Ok(true),
-            Err(Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(self.failed("look for", name, &error)),
-        }
+        let path = Path::from(name);
+        let head = self.reads.head(&path);
+        Ok(self.in_time("look for", name, 0, head).await?.is_some())
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, BlobError> {
         let path = Path::from(prefix);
         let within = (!path.as_ref().is_empty()).then_some(&path);
-        let listing = self.again.list(within).map_ok(|found| Listed {
+        let listing = self.reads.list(within).map_ok(|found| Listed {
             name: found.location.to_string(),
             bytes: found.size,
         });
-        let listed: Result<Vec<_>, _> = listing.boxed().try_collect().await;
-        match listed {
-            Ok(mut listed) => {
-                listed.sort_by(|one, other| one.name.cmp(&other.name));
-                Ok(listed)
-            }
-            // A directory that nobody has written to yet.
-            Err(Error::NotFound { .. }) => Ok(Vec::new()),
-            Err(error) => Err(self.failed("list", prefix, &error)),
+        let listed = listing.boxed().try_collect::<Vec<_>>();
+        let listed = self.in_time("list", prefix, limits::OBJECT_BYTES_MAX, listed);
+        // A directory that nobody has written to yet.
+        let mut listed = listed.await?.unwrap_or_default();
+        listed.sort_by(|one, other| one.name.cmp(&other.name));
+        if let Some(folder) = &self.folder {
+            let names: Vec<&str> = listed.iter().map(|found| found.name.as_str()).collect();
+            folder.sync(&names).await?;
         }
+        Ok(listed)
     }
 
     async fn delete(&self, name: &str) -> Result<(), BlobError> {
-        match self.again.delete(&Path::from(name)).await {
-            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.failed("delete", name, &error)),
-        }
+        let path = Path::from(name);
+        let delete = self.writes.delete(&path);
+        self.in_time("delete", name, 0, delete).await.map(drop)
     }
 }
