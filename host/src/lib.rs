@@ -75,7 +75,7 @@ pub mod statistics;
 pub mod storage;
 
 pub use capability::{Grant, Grants, Mode};
-pub use config::{Config, Durability, Url};
+pub use config::{Backends, Config, Durability, Url};
 pub use database::{
     Calls, CommitId, CommitInfo, Damage, Database, DatabaseBuilder, Direction, DiskStatistics,
     Isolation, Item, KeyRange, Outcome, Progress, Scan, Statistics, StorageStatistics, Store,

@@ -90,6 +90,12 @@ impl Database {
         &self.core.url
     }
 
+    /// How many segments and transactions opening replayed; `None` if it joined an epoch that was active, or if the
+    /// database has no object store.
+    pub fn recovered(&self) -> Option<(usize, usize)> {
+        self.core.storage.replayed()
+    }
+
     /// How it was opened.
     pub fn config(&self) -> &Config {
         &self.core.config

@@ -163,7 +163,10 @@ fn many(arguments: &Arguments) -> bool {
     let read = |total: &AtomicU64| total.load(Ordering::Relaxed);
     let seconds = begin.elapsed().as_secs_f64();
     let rate = read(&totals.seeds) as f64 * 60.0 / seconds;
-    let failure = totals.failure.lock().unwrap_or_else(|lock| lock.into_inner());
+    let failure = totals
+        .failure
+        .lock()
+        .unwrap_or_else(|lock| lock.into_inner());
     if arguments.json {
         let json = serde_json::json!({
             "seeds": read(&totals.seeds), "seconds": seconds, "seeds_per_minute": rate,

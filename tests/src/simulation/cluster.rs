@@ -142,7 +142,8 @@ impl Cluster {
     pub fn active(&self) -> Option<Arc<LedgerRegistry>> {
         let state = self.state.lock();
         let server = &state.servers[state.primary];
-        self.current(server).map(|active| Arc::clone(&active.ledger))
+        self.current(server)
+            .map(|active| Arc::clone(&active.ledger))
     }
 
     /// What a server may answer from.
@@ -207,7 +208,11 @@ impl Cluster {
         }
         let batches = server.staged.range((epoch, 0)..=(epoch, u64::MAX));
         let staged: Vec<&Vec<Entry>> = batches.map(|(_, entries)| entries).collect();
-        let mut entries: Vec<Entry> = staged.iter().flat_map(|batch| batch.iter()).cloned().collect();
+        let mut entries: Vec<Entry> = staged
+            .iter()
+            .flat_map(|batch| batch.iter())
+            .cloned()
+            .collect();
         if staged.len() as u64 != activation.batches || entries.len() as u64 != activation.entries {
             return Err(foreign("what was staged is not whole"));
         }

@@ -91,6 +91,13 @@ impl Epochs {
         Self { objects, cluster }
     }
 
+    /// Whether somebody claimed an epoch and has not decided it yet.
+    pub fn is_recovering(&self) -> bool {
+        let newest = self.newest();
+        let manifest = format!("epoch/{newest:08x}/manifest");
+        newest > 0 && !immediately(self.objects.exists(&manifest)).unwrap_or(true)
+    }
+
     fn newest(&self) -> u32 {
         let listed = immediately(self.objects.list("epoch/")).unwrap_or_default();
         let numbers = listed.iter().filter_map(|listed| {

@@ -7,8 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sop_engine::types::LogicalId;
 
-use super::cluster::Cluster;
-use super::ground::{Ground, Takeovers};
+use super::ground::{Epochs, Ground, Takeovers};
 use super::scheduler::OUTSIDE;
 use super::world::World;
 
@@ -45,7 +44,7 @@ pub async fn rage(world: Rc<World>) {
             1 => pause(&world, &mut random, slot),
             2 => match &world.ground {
                 Ground::Takeovers(ground) => takeover(&world, ground, &mut random).await,
-                Ground::Epochs(epochs) => befall(&world, &epochs.cluster, &mut random).await,
+                Ground::Epochs(epochs) => befall(&world, epochs, &mut random).await,
             },
             _ => relocate(&world, &mut random, slot),
         }
@@ -91,11 +90,7 @@ async fn takeover(world: &Rc<World>, ground: &Takeovers, random: &mut StdRng) {
         .await;
     let life = ground.recover(
         epoch,
-        (
-            &world.scheduler,
-            &world.ledger,
-            world.plan.storage.history,
-        ),
+        (&world.scheduler, &world.ledger, world.plan.storage.history),
     );
     world.scheduler.sleep(milliseconds(random, 30)).await;
     ground.activate(life);
@@ -109,9 +104,33 @@ async fn takeover(world: &Rc<World>, ground: &Takeovers, random: &mut StdRng) {
     }
 }
 
+/// The registry loses everything, and as soon as somebody recovers all hosts but one stand still, for longer than that one
+/// waits for them.
+async fn freeze(world: &Rc<World>, epochs: &Epochs, random: &mut StdRng) {
+    epochs.cluster.flush();
+    for _ in 0..200 {
+        world.scheduler.sleep(milliseconds(random, 2)).await;
+        if epochs.is_recovering() {
+            break;
+        }
+    }
+    world.scheduler.sleep(milliseconds(random, 30)).await;
+    let spared = random.random_range(0..world.plan.hosts);
+    let slots = (0..world.plan.hosts).filter(|slot| *slot != spared);
+    let frozen: Vec<_> = slots.filter_map(|slot| world.pause(slot, true)).collect();
+    let wait = Duration::from_secs(4) + milliseconds(random, 12_000);
+    world.scheduler.sleep(wait).await;
+    for owner in frozen {
+        world.scheduler.sleep(milliseconds(random, 300)).await;
+        world.control.resume(owner);
+    }
+}
+
 /// Something happens to the registry's servers.
-async fn befall(world: &Rc<World>, cluster: &Cluster, random: &mut StdRng) {
-    match random.random_range(0..8) {
+async fn befall(world: &Rc<World>, epochs: &Epochs, random: &mut StdRng) {
+    let cluster = &epochs.cluster;
+    match random.random_range(0..9) {
+        8 => freeze(world, epochs, random).await,
         0 => cluster.flush(),
         1 => cluster.restart(random),
         2..=3 => cluster.replicate(),

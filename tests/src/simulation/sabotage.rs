@@ -66,9 +66,9 @@ impl Sabotage {
         runtime: &Arc<HostRuntime>,
     ) -> Arc<dyn Objects> {
         match this {
-            Some(
-                rule @ (Self::FenceCheck | Self::EarlyAnswer | Self::Tombstone | Self::Void),
-            ) => objects::BrokenObjects::new(inner, rule, runtime),
+            Some(rule @ (Self::FenceCheck | Self::EarlyAnswer | Self::Tombstone | Self::Void)) => {
+                objects::BrokenObjects::new(inner, rule, runtime)
+            }
             _ => inner,
         }
     }

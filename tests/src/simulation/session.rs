@@ -254,9 +254,7 @@ impl<'y> Session<'y> {
         let mut open = 0;
         for (record, id) in self.history.unknown() {
             match self.engine.storage.outcome(id) {
-                Ok(
-                    outcome @ (TransactionOutcome::Committed(_) | TransactionOutcome::Aborted),
-                ) => {
+                Ok(outcome @ (TransactionOutcome::Committed(_) | TransactionOutcome::Aborted)) => {
                     self.history
                         .edit(record, |record| record.asked.insert(id, outcome));
                 }
@@ -352,7 +350,11 @@ impl Recorded<'_, '_> {
             Err(Error::Exists(_)) => false,
             Err(error) => return Err(error),
         };
-        self.note(Operation::Insert(named(store, key), value.to_vec(), inserted));
+        self.note(Operation::Insert(
+            named(store, key),
+            value.to_vec(),
+            inserted,
+        ));
         Ok(inserted)
     }
 
@@ -364,7 +366,11 @@ impl Recorded<'_, '_> {
             Err(Error::NotFound(_)) => false,
             Err(error) => return Err(error),
         };
-        self.note(Operation::Update(named(store, key), value.to_vec(), updated));
+        self.note(Operation::Update(
+            named(store, key),
+            value.to_vec(),
+            updated,
+        ));
         Ok(updated)
     }
 

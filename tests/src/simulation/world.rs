@@ -292,7 +292,9 @@ impl World {
                 Ok(None) if last => break,
                 Ok(None) => {}
                 Ok(Some(wrong)) => self.ledger.violation(wrong),
-                Err(Error::Fenced) if !self.plan.epochs => self.reopen(session, slot, (owner, epoch)),
+                Err(Error::Fenced) if !self.plan.epochs => {
+                    self.reopen(session, slot, (owner, epoch))
+                }
                 Err(
                     Error::Conflict(_)
                     | Error::Unavailable(_)

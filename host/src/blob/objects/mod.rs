@@ -12,6 +12,8 @@
 //! runs in the simulation; an implementation only says honestly what it was told.
 
 pub mod memory;
+pub mod probe;
+pub mod remote;
 pub mod store;
 
 use std::ops::Range;

@@ -106,7 +106,9 @@ impl Arguments {
                 "the database is kept: sop --database dir:{} stat",
                 directory.display()
             ));
-        } else if let Err(error) = std::fs::remove_dir_all(&directory) {
+        } else if let Err(error) = std::fs::remove_dir_all(&directory)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
             console.note(&format!(
                 "{} could not be removed: {error}",
                 directory.display()

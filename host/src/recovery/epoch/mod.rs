@@ -127,9 +127,15 @@ struct Watch {
 }
 
 impl EpochStore {
-    /// An epoch that is active and not superseded: the one that is there, or a new one by recovery. `known_active`: an
-    /// epoch that the caller saw active, so that finding it inactive means that it was lost.
-    pub async fn obtain(&self, target: &Target, known_active: u32) -> Result<Epoch, EpochError> {
+    /// A new epoch, even if one is active.
+    pub async fn supersede(&self, target: &Target) -> Result<Epoch, EpochError> {
+        let newest = self.newest().await?;
+        self.obtain(target, newest).await
+    }
+
+    /// An epoch above `ended` that is active and not superseded: the one that is there, or a new one by recovery. The
+    /// caller knows that `ended` was active and has ended, whatever the registry says of it; 0 = it knows nothing.
+    pub async fn obtain(&self, target: &Target, ended: u32) -> Result<Epoch, EpochError> {
         let mut watch = Watch::default();
         let mut overtaken = 0;
         loop {
@@ -142,7 +148,7 @@ impl EpochStore {
                          {newest} epochs: they do not belong together"
                     )));
                 }
-                if active == newest {
+                if active == newest && active > ended {
                     return Ok(Epoch {
                         number: active,
                         registry: server.registry(active),
@@ -151,7 +157,7 @@ impl EpochStore {
                     });
                 }
             }
-            if newest > known_active && self.wait_for_others(target, newest, &mut watch).await? {
+            if newest > ended && self.wait_for_others(target, newest, &mut watch).await? {
                 continue;
             }
             match self.recover(target, &standing, newest).await? {
