@@ -11,7 +11,8 @@ use rand::{Rng, SeedableRng};
 use sop_engine::error::Error;
 use sop_host::blob::objects::Objects;
 use sop_host::blob::{BlobError, BlobStore};
-use sop_host::recovery::epoch::EpochError;
+use sop_host::recovery::epoch::{EpochError, EpochStore};
+use sop_host::runtime::Runtime;
 use sop_host::storage::{ObjectOptions, RegistryPlace, Storage, StorageParts};
 
 use super::cluster::HostServer;
@@ -163,10 +164,12 @@ impl World {
                 let objects = Sabotage::objects(sabotage, objects, &runtime);
                 let options = ObjectOptions {
                     storage: self.plan.storage,
-                    create: true,
                     registry: RegistryPlace::Shared(server),
+                    recover: false,
                 };
-                Storage::open_objects(objects, options, runtime).await
+                let shared = Arc::clone(&runtime) as Arc<dyn Runtime>;
+                let epochs = EpochStore::open(objects, shared, true).await?;
+                Storage::open_objects(epochs, options, runtime).await
             }
             _ => unreachable!("a host has the way of its ground"),
         }
