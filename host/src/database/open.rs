@@ -46,9 +46,9 @@ pub(super) async fn open_storage(
             ));
         }
         Url::Memory => Storage::memory(storage, runtime),
-        Url::Objects(_) => open_objects(url, config, storage, runtime).await?,
+        Url::Objects(_) => Box::pin(open_objects(url, config, storage, runtime)).await?,
         Url::Directory(_) if config.backends.registry.is_some() => {
-            open_objects(url, config, storage, runtime).await?
+            Box::pin(open_objects(url, config, storage, runtime)).await?
         }
         Url::Directory(path) => {
             let durability = match config.durability {

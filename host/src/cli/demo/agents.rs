@@ -17,7 +17,7 @@ const HANDOVER_DOCUMENTS: usize = 500;
 /// Documents that an agent indexes in one run.
 const RUN_DOCUMENTS: u64 = 2;
 /// Longest time of one run.
-const WALL: Duration = Duration::from_secs(60);
+const WALL: Duration = Duration::from_secs(300);
 /// How long an agent rests after a run that failed.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Most times a run is repeated after a conflict.
