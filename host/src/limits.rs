@@ -18,6 +18,8 @@ pub const BACKOFF_MAX: Duration = Duration::from_millis(100);
 /// Items that a streaming scan fetches at a time.
 pub const SCAN_BATCH_ITEMS: u32 = 1_024;
 
+/// Groups of commits that a host has under way at the same time on an object store.
+pub const GROUPS_IN_FLIGHT_OBJECTS: usize = 8;
 /// Most transactions of one group.
 pub const GROUP_TRANSACTIONS_MAX: usize = 256;
 /// Most bytes of bodies in one group, unless a single transaction has more.

@@ -15,7 +15,6 @@ use sop_engine::storage::StorageError;
 
 use super::{Inner, Life, Storage, StorageOptions, StorageParts};
 use crate::blob::SegmentKey;
-use crate::blob::objects::Objects;
 use crate::blob::objects::store::ObjectBlobs;
 use crate::commit::{Inclusion, Parts, Succession};
 use crate::recovery::epoch::{Epoch, EpochError, EpochStore, Target};
@@ -38,10 +37,10 @@ pub enum RegistryPlace {
 pub struct ObjectOptions {
     /// How the storage behaves. `read_only` claims and writes nothing.
     pub storage: StorageOptions,
-    /// Whether the database is created if there is none.
-    pub create: bool,
     /// Where its handles live.
     pub registry: RegistryPlace,
+    /// Begin a new epoch even if one is active.
+    pub recover: bool,
 }
 
 /// The object store under a storage.
@@ -51,6 +50,8 @@ pub(super) struct Shared {
     target: Target,
     /// The handles, if they live in this process.
     own: Option<Arc<MemoryRegistry>>,
+    /// Segments and transactions that opening replayed, if it was a recovery.
+    replayed: Option<(usize, usize)>,
     /// One renewal at a time.
     renewal: futures::lock::Mutex<()>,
     storage: Mutex<Weak<Inner>>,
@@ -62,18 +63,18 @@ impl Storage {
     /// Opens a database on an object store. With a registry of its own this is a recovery and fences the writer before;
     /// with a shared one it joins the others, and recovers only what nobody else has.
     pub async fn open_objects(
-        objects: Arc<dyn Objects>,
+        epochs: EpochStore,
         options: ObjectOptions,
         runtime: Arc<dyn Runtime>,
     ) -> Result<Self, EpochError> {
         let read_only = options.storage.read_only;
-        let create = options.create && !read_only;
-        let epochs = EpochStore::open(Arc::clone(&objects), Arc::clone(&runtime), create).await?;
+        let objects = Arc::clone(epochs.objects());
         let target = match options.registry {
             RegistryPlace::Own => Target::Own(options.storage.history),
             RegistryPlace::Shared(server) => Target::Shared(server),
         };
         let epoch = match (&target, read_only) {
+            (_, false) if options.recover => epochs.supersede(&target).await?,
             (_, false) => epochs.obtain(&target, 0).await?,
             (Target::Own(history), true) => epochs.read(*history).await?,
             (Target::Shared(server), true) => epochs.adopt(server).await?,
@@ -91,6 +92,7 @@ impl Storage {
             epochs,
             target,
             own: epoch.own.clone(),
+            replayed: epoch.replayed,
             renewal: futures::lock::Mutex::new(()),
             storage: Mutex::new(Arc::downgrade(&storage.inner)),
             period: futures::lock::Mutex::new(0),
@@ -126,6 +128,11 @@ impl Storage {
         before.committer.set_fenced();
     }
 
+    /// Segments and transactions that opening replayed, if that was a recovery on an object store.
+    pub fn replayed(&self) -> Option<(usize, usize)> {
+        self.inner.shared.get()?.replayed
+    }
+
     /// Whether another life can follow this one.
     pub(super) fn has_successors(&self) -> bool {
         let shared = self.inner.shared.get();
@@ -152,11 +159,6 @@ impl Storage {
             } else {
                 shared.epochs.obtain(&shared.target, ended).await?
             };
-            if epoch.number <= ended {
-                return Err(StorageError::Unavailable(format!(
-                    "epoch {ended} answers as lost and as active"
-                )));
-            }
             tracing::warn!(
                 ended,
                 epoch = epoch.number,

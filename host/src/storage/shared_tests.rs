@@ -23,6 +23,7 @@ use crate::blob::SegmentKey;
 use crate::blob::objects::Objects;
 use crate::blob::objects::memory::MemoryObjects;
 use crate::recovery::entry::{Base, Entry, EntryVersion, Header};
+use crate::recovery::epoch::EpochStore;
 use crate::registry::memory::{HistoryOptions, MemoryRegistry};
 use crate::registry::server::{Activation, RegistryServer, Standing};
 use crate::registry::{
@@ -246,11 +247,12 @@ impl Registry for OfEpoch {
 async fn open(objects: &Arc<MemoryObjects>, registry: RegistryPlace) -> Storage {
     let options = ObjectOptions {
         storage: StorageOptions::default(),
-        create: true,
         registry,
+        recover: false,
     };
-    let runtime = Arc::new(TokioRuntime::current());
-    Storage::open_objects(Arc::clone(objects) as _, options, runtime)
+    let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::current());
+    let epochs = EpochStore::open(Arc::clone(objects) as _, Arc::clone(&runtime), true);
+    Storage::open_objects(epochs.await.unwrap(), options, runtime)
         .await
         .unwrap()
 }

@@ -10,5 +10,7 @@
 )]
 
 mod golden;
+mod histories;
 mod layers;
 mod readme;
+mod simulation;

@@ -61,7 +61,9 @@ async fn in_turn(objects: &dyn Objects, name: &str) -> Result<(), BlobError> {
         None => return Err(refused("an object that was just put cannot be read")),
     }
     if objects.put_if_absent(name, second).await? == Stored::New {
-        return Err(refused("a second conditional put of one name was let through"));
+        return Err(refused(
+            "a second conditional put of one name was let through",
+        ));
     }
     match objects.get(name).await? {
         Some(found) if found == first => {}

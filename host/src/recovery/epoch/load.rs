@@ -106,6 +106,18 @@ impl EpochStore {
         Ok(Checkpoint::from_bytes(&name, bytes, self.seed)?)
     }
 
+    /// How many segments a recovery would look at, and their bytes.
+    pub(super) async fn unreplayed(&self, epoch: u32) -> Result<(u64, u64), EpochError> {
+        let from = self.newest_checkpoint(epoch).await?.header().period;
+        let prefix = segments(epoch);
+        let listed = self.patient(|| self.objects.list(&prefix)).await?;
+        let later = listed
+            .iter()
+            .filter(|listed| key_of(epoch, &listed.name).is_some_and(|key| key.period >= from));
+        let lengths: Vec<u64> = later.map(|listed| listed.bytes).collect();
+        Ok((lengths.len() as u64, lengths.iter().sum()))
+    }
+
     /// All segments of an epoch from a period on that are committed and hold transactions.
     async fn committed(&self, epoch: u32, period: u32) -> Result<Vec<Found>, EpochError> {
         let prefix = segments(epoch);

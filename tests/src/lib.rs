@@ -1,0 +1,3 @@
+//! What needs more than one crate of sop: tests, and the simulation that they and `simulate` run.
+
+pub mod simulation;
