@@ -27,7 +27,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 pub use crate::blob::segment_header::{
     FOOTER_BYTES, HEADER_BYTES, SegmentError, SegmentHeader, SegmentKind, mark,
 };
-use crate::blob::segment_header::{array, index, seal, u64_at};
+use crate::blob::segment_header::{index, seal, u64_at};
 use crate::blob::{SegmentKey, SegmentPlace};
 use crate::registry::{Flip, FlipKind, Publication};
 
