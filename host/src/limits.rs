@@ -233,3 +233,28 @@ pub const LOG_PERCENT_MAX: u64 = 200;
 pub const RELOCATION_LIVE_PERCENT: u64 = 70;
 /// Compaction moves live blobs out of log files in which they are less than this share, in percent.
 pub const COMPACTION_LIVE_PERCENT: u64 = 92;
+
+/// How long one call of a registry on a server is waited for, unless the options say otherwise.
+pub const REGISTRY_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a connection to it may take.
+pub const REGISTRY_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// After a failed connection others are refused at once for so long.
+pub const REGISTRY_CONNECT_PAUSE: Duration = Duration::from_millis(100);
+/// Longest name of a database on a server, in bytes.
+pub const REGISTRY_NAME_BYTES_MAX: usize = 200;
+/// How long a host's snapshots hold history after its last read point.
+pub const SNAPSHOT_LEASE: Duration = Duration::from_secs(60);
+/// A registration of snapshots is written anew when it is older than this.
+pub const SNAPSHOT_RENEWAL: Duration = Duration::from_secs(1);
+/// The lowest snapshot of all hosts is looked up at most this often.
+pub const SNAPSHOT_HOLD: Duration = Duration::from_millis(500);
+/// The first pause between two looks whether intents have gone away; it grows by half with every further one.
+pub const RELEASE_POLL_MIN: Duration = Duration::from_millis(5);
+/// The longest pause between two of them.
+pub const RELEASE_POLL_MAX: Duration = Duration::from_millis(50);
+/// Superseded versions that one call of `prune` drops in one script.
+pub const PRUNE_SCRIPT_STEPS: usize = 1_000;
+
+const _: () = assert!(SNAPSHOT_RENEWAL.as_millis() * 4 <= SNAPSHOT_LEASE.as_millis());
+const _: () = assert!(SNAPSHOT_HOLD.as_millis() < SNAPSHOT_LEASE.as_millis());
+const _: () = assert!(RELEASE_POLL_MIN.as_millis() <= RELEASE_POLL_MAX.as_millis());

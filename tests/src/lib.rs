@@ -1,4 +1,4 @@
-//! What needs more than one crate of sop: tests with the servers they start, and the simulation that they and `simulate` run.
+//! What needs more than one crate of sop: real servers for tests, and the simulation that they and `simulate` run.
 
 pub mod servers;
 pub mod simulation;

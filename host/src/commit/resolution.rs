@@ -248,6 +248,11 @@ impl Committer {
             Decision::Aborted(_) => Ok(self.registry.abandon(blocker.key).await?),
             Decision::Committed(place) => {
                 let record = self.read_record(blocker.key, place).await?;
+                if record.ticket != blocker.ticket {
+                    // A reserve that arrived once more after its group had ended: the segment decided another
+                    // reservation, and nobody will ever put one for this.
+                    return Ok(self.registry.abandon(blocker.key).await?);
+                }
                 match self.fence_holds().await {
                     Ok(true) => self
                         .publish(blocker.ticket, &record, place)

@@ -486,3 +486,33 @@ async fn a_pause_waits_for_the_group_under_way_and_holds_the_next() {
     }
     panic!("the held commit goes on after the pause");
 }
+
+/// A reserve can arrive twice (a client that lost its connection sends it again). The second one may come after the group
+/// was published, and be granted where it observes nothing: its key then names a segment of another reservation, which
+/// can never be published under it. Its intents would stay for ever.
+#[tokio::test]
+async fn a_reserve_that_arrives_again_after_its_group_ended_holds_nobody_up() {
+    let fixture = Fixture::new(&[]);
+    version(fixture.put(A, 0, "a").await);
+    let before = version(fixture.put(B, 0, "b").await);
+    let at = fixture.storage.now(None).await.unwrap().version;
+    let handle = fixture.storage.resolve(&[A], at).await.unwrap().remove(0);
+    fixture.storage.release(at);
+    let key = SegmentKey::from_object(handle.unwrap().chain[0].segment);
+    let again = Group {
+        key,
+        lease: Duration::ZERO,
+        requests: vec![Request {
+            id: fixture.storage.transaction_id(),
+            observed: Vec::new(),
+            claims: vec![(B, Claim::Relocation)],
+            priority: false,
+        }],
+    };
+    let reservation = fixture.registry.reserve(again).await.unwrap();
+    assert!(reservation.ticket.is_some(), "{reservation:?}");
+    version(fixture.put(B, before, "c").await);
+    assert_eq!(fixture.read(A).await.unwrap().1, "a");
+    assert_eq!(fixture.read(B).await.unwrap().1, "c");
+    assert_eq!(fixture.registry.overdue().await.unwrap(), []);
+}

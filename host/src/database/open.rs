@@ -12,6 +12,8 @@ use crate::config::{Backends, Config, Durability, Url};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::recovery::epoch::{EpochError, EpochStore, RecordError};
+use crate::registry::RegistryError;
+use crate::registry::redis::{RedisOptions, RedisServer};
 use crate::runtime::Runtime;
 use crate::storage::{
     CheckpointOptions, CommitOptions, HistoryOptions, ObjectOptions, OpenError, OpenOptions,
@@ -96,9 +98,19 @@ async fn open_objects(
     let registry = match &config.backends.registry {
         None => RegistryPlace::Own,
         Some(registry) => {
-            return Err(Error::Invalid(format!(
-                "`{registry}`: shared registries are not there yet"
-            )));
+            let name = format!("{:016x}", epochs.seed());
+            let options = RedisOptions {
+                history: storage.history,
+                ..RedisOptions::default()
+            };
+            let server = RedisServer::connect(registry, &name, options).await;
+            let server = server.map_err(|error| match error {
+                RegistryError::Invalid(message) => {
+                    Error::Invalid(format!("registry {registry}: {message}"))
+                }
+                error => named(EpochError::Registry(error)),
+            })?;
+            RegistryPlace::Shared(Arc::new(server))
         }
     };
     let storage = StorageOptions {

@@ -19,6 +19,7 @@
 
 pub mod confirmed;
 pub mod memory;
+pub mod redis;
 pub mod server;
 
 use std::time::Duration;

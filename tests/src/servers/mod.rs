@@ -9,6 +9,7 @@
 
 pub mod http;
 pub mod proxy;
+pub mod redis;
 pub mod s3;
 
 mod shelf;

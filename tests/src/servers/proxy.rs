@@ -132,7 +132,9 @@ impl Proxy {
         };
         let mut rules = self.shared.rules.lock();
         // What happens to every request comes last.
-        let at = rules.iter().take_while(|rule| !rule.text.is_empty() || rule.left < usize::MAX);
+        let at = rules
+            .iter()
+            .take_while(|rule| !rule.text.is_empty() || rule.left < usize::MAX);
         let at = at.count();
         rules.insert(at, rule);
     }

@@ -40,8 +40,14 @@ impl Shelf {
     }
 
     async fn answer(&self, request: &Message) -> Vec<u8> {
-        let (path, query) = request.word(1).split_once('?').unwrap_or((request.word(1), ""));
-        let key = path.trim_start_matches('/').split_once('/').map_or("", |(_, key)| key);
+        let (path, query) = request
+            .word(1)
+            .split_once('?')
+            .unwrap_or((request.word(1), ""));
+        let key = path
+            .trim_start_matches('/')
+            .split_once('/')
+            .map_or("", |(_, key)| key);
         match request.word(0) {
             "PUT" => self.put(key, request).await,
             "GET" if query.contains("list-type") => self.list(query),
@@ -52,7 +58,10 @@ impl Shelf {
             method => match self.objects.lock().get(key) {
                 None => answer(404, "", &[]),
                 Some(body) if method == "HEAD" => {
-                    let head = format!("HTTP/1.1 200 OK\r\n{TIMES}Content-Length: {}\r\n\r\n", body.len());
+                    let head = format!(
+                        "HTTP/1.1 200 OK\r\n{TIMES}Content-Length: {}\r\n\r\n",
+                        body.len()
+                    );
                     head.into_bytes()
                 }
                 Some(body) => answer(200, TIMES, body),
@@ -68,17 +77,26 @@ impl Shelf {
         }
         let refused = conditional && taken && self.lie != Lie::IgnoresCondition;
         if !refused || self.lie == Lie::RefusesAndStores {
-            self.objects.lock().insert(key.to_owned(), request.body.clone());
+            self.objects
+                .lock()
+                .insert(key.to_owned(), request.body.clone());
         }
         answer(if refused { 412 } else { 200 }, TIMES, &[])
     }
 
     fn list(&self, query: &str) -> Vec<u8> {
-        let prefix = query.split('&').find_map(|pair| pair.strip_prefix("prefix="));
+        let prefix = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("prefix="));
         let prefix = prefix.unwrap_or_default().replace("%2F", "/");
         let mut body = String::from("<ListBucketResult>");
         if self.lie != Lie::ListsNothing {
-            for (key, bytes) in self.objects.lock().iter().filter(|(key, _)| key.starts_with(&prefix)) {
+            for (key, bytes) in self
+                .objects
+                .lock()
+                .iter()
+                .filter(|(key, _)| key.starts_with(&prefix))
+            {
                 let size = bytes.len();
                 let _ = write!(
                     body,

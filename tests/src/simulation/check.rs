@@ -10,10 +10,10 @@
 //! - *snapshots*: every read of every transaction, committed or not, is that of the version it read at, which contains
 //!   everything acknowledged before it began.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sop_engine::types::{TransactionId, TransactionOutcome, Version};
-use sop_host::commit::segment::{KindRecord, Segment};
+use sop_host::commit::segment::KindRecord;
 
 use super::history::{Answer, Record};
 use super::model::{self, Items, Own};
@@ -96,14 +96,8 @@ pub fn check(world: &World) -> Verdict {
 
 impl Judge<'_> {
     fn find_truth(&mut self) {
-        let included: BTreeSet<_> = self.world.included.borrow().iter().copied().collect();
-        let newest = self.world.epochs();
         let mut found = Vec::new();
-        for (key, _, bytes) in self.world.blobs.segments() {
-            if key.epoch != newest && !included.contains(&key) {
-                continue;
-            }
-            let record = Segment::decode(&bytes).expect("a whole segment").record;
+        for (key, record) in self.world.ground.truth(&self.world.scheduler) {
             for transaction in record.transactions {
                 let moves = transaction
                     .changes
@@ -168,7 +162,7 @@ impl Judge<'_> {
                 }
             }
         }
-        for epoch in 1..=self.world.epochs() {
+        for epoch in 1..=self.world.ground.newest() {
             for (version, id) in self.world.ledger.published(epoch) {
                 if self.owners.contains_key(&id) && !self.places.contains_key(&id) {
                     wrong.push(format!("{id:?} was visible at {version}, but is lost"));
@@ -207,7 +201,7 @@ impl Judge<'_> {
             let writer = &self.records[committed.record];
             let known = match writer.answer {
                 // A host that still talks to an old registry sees what was there when the new one began.
-                Answer::Committed(_) => committed.epoch <= epoch_of(version),
+                Answer::Committed(at) => epoch_of(at) <= epoch_of(version),
                 _ => false,
             };
             if known && writer.end < reader.begin {
@@ -256,7 +250,7 @@ impl Judge<'_> {
 
     fn snapshots(&mut self) {
         let mut base = Items::new();
-        for epoch in 1..=self.world.epochs() {
+        for epoch in 1..=self.world.ground.newest() {
             let mut readers: Vec<(Version, usize)> = self
                 .records
                 .iter()

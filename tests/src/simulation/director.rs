@@ -7,17 +7,16 @@ use std::time::Duration;
 use sop_engine::maintenance::Inspection;
 use sop_host::registry::Registry;
 
-use super::fiber::Fiber;
 use super::nemesis;
 use super::scheduler::OUTSIDE;
 use super::session::Session;
 use super::workload;
-use super::world::{Host, World};
+use super::world::World;
 
 /// When faults stop, whatever clients have left to do.
 const STORM_MAX: Duration = Duration::from_secs(8);
 /// How long clients may take to come to their end once nothing goes wrong any more.
-const CALM_MAX: Duration = Duration::from_secs(30);
+const CALM_MAX: Duration = Duration::from_secs(60);
 /// No number of a client.
 const AUDITOR: usize = usize::MAX >> 8;
 
@@ -78,18 +77,15 @@ fn beside(
     world: &Rc<World>,
     body: impl FnOnce(&Rc<World>, &Session<'_>) + 'static,
 ) -> Rc<Cell<bool>> {
-    let Host { owner, storage, .. } = world.assemble();
     let over = Rc::new(Cell::new(false));
-    let (world, end) = (Rc::clone(world), Rc::clone(&over));
-    let control = world.control.clone();
-    let fiber = Fiber::new(move |baton| {
-        let random = rand::SeedableRng::seed_from_u64(world.plan.seed);
-        let shared = (&world.history, &world.scheduler);
-        let session = Session::new(AUDITOR, random, (baton, storage), shared.0, shared.1);
-        body(&world, &session);
+    let (end, body) = (Rc::clone(&over), Cell::new(Some(body)));
+    let once = move |world: &Rc<World>, session: &Session<'_>, _, _| {
+        if let Some(body) = body.take() {
+            body(world, session);
+        }
         end.set(true);
-    });
-    control.spawn(owner, fiber);
+    };
+    world.boot(1, once, AUDITOR);
     over
 }
 
@@ -98,8 +94,10 @@ fn look(world: &Rc<World>, session: &Session<'_>) {
     // Requests that were sent long ago arrive, and what they reserve runs out.
     session.sleep(world.plan.registry.slow_max + world.plan.blobs.slow_max);
     session.sleep(world.plan.storage.commit.reservation_lease * 2);
-    let registry = world.life().registry;
     let free = || {
+        let Some(registry) = world.ground.registry() else {
+            return false;
+        };
         let now = session.wait(registry.now(None, 0));
         now.is_ok_and(|now| {
             registry.release(now.version);

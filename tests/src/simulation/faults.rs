@@ -2,8 +2,10 @@
 
 mod blobs;
 mod network;
+mod objects;
 mod registry;
 
 pub use blobs::FaultyBlobs;
-pub use network::Network;
+pub use network::{Network, Served};
+pub use objects::FaultyObjects;
 pub use registry::FaultyRegistry;

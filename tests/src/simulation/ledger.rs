@@ -8,13 +8,15 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use sop_engine::types::{Counter, Handle, LogicalId, TransactionId, Version};
 use sop_host::blob::SegmentKey;
-use sop_host::blob::memory::MemoryBlobs;
 use sop_host::registry::memory::MemoryRegistry;
 use sop_host::registry::{
     Blocker, Group, History, Now, Publication, Published, Registry, RegistryError, Reservation,
 };
 
 use super::scheduler::Scheduler;
+
+/// Whether a segment lies under its key.
+pub type Durable = Arc<dyn Fn(SegmentKey) -> bool + Send + Sync>;
 
 /// What was published, and what was wrong.
 #[derive(Debug, Default)]
@@ -72,7 +74,7 @@ impl Ledger {
     fn publish(
         &self,
         (epoch, ticket): (u32, u64),
-        blobs: &MemoryBlobs,
+        durable: &Durable,
         publications: &[Publication],
         published: &[Published],
     ) {
@@ -81,11 +83,7 @@ impl Ledger {
             return;
         }
         let key = state.keys.get(&(epoch, ticket)).copied();
-        let durable = key.is_some_and(|key| {
-            let segments = blobs.segments();
-            segments.iter().any(|(of, ..)| *of == key)
-        });
-        if !durable {
+        if !key.is_some_and(|key| durable(key)) {
             let message = format!("ticket {ticket} of epoch {epoch} is visible but not durable");
             state.violations.push(message);
         }
@@ -101,14 +99,19 @@ impl Ledger {
 }
 
 /// The registry of one epoch, with everything it does written down.
-#[derive(Debug)]
 pub struct LedgerRegistry {
     /// The registry itself.
     pub inner: MemoryRegistry,
     epoch: u32,
-    blobs: Arc<MemoryBlobs>,
+    durable: Durable,
     ledger: Arc<Ledger>,
     scheduler: Arc<Scheduler>,
+}
+
+impl std::fmt::Debug for LedgerRegistry {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "the registry of epoch {}", self.epoch)
+    }
 }
 
 impl LedgerRegistry {
@@ -116,14 +119,12 @@ impl LedgerRegistry {
     pub fn new(
         inner: MemoryRegistry,
         epoch: u32,
-        blobs: &Arc<MemoryBlobs>,
-        ledger: &Arc<Ledger>,
-        scheduler: &Arc<Scheduler>,
+        (durable, ledger, scheduler): (Durable, &Arc<Ledger>, &Arc<Scheduler>),
     ) -> Arc<Self> {
         Arc::new(Self {
             inner,
             epoch,
-            blobs: Arc::clone(blobs),
+            durable,
             ledger: Arc::clone(ledger),
             scheduler: Arc::clone(scheduler),
         })
@@ -175,8 +176,12 @@ impl Registry for LedgerRegistry {
         let published = self.inner.publish(ticket, publications.clone()).await?;
         self.scheduler.note(&[3, ticket, self.inner.version()]);
         if let Some(published) = &published {
-            self.ledger
-                .publish((self.epoch, ticket), &self.blobs, &publications, published);
+            self.ledger.publish(
+                (self.epoch, ticket),
+                &self.durable,
+                &publications,
+                published,
+            );
         }
         Ok(published)
     }

@@ -12,6 +12,10 @@
 //! - What happened is judged from outside: the segments in the blob store are what was committed, in the order of their
 //!   tickets, and every read of every transaction is replayed against that (see [`check`]).
 //!
+//! Half of the seeds have one object store and a cluster of registry servers that lose, restart and fail over ([`cluster`]);
+//! the shipped recovery makes the epochs. In the others ([`ground`]) segments lie in memory and an epoch begins with a
+//! replay from outside, so that the commit protocol alone is under test.
+//!
 //! Where to look: [`plan`] (what a seed means), [`world`] (hosts and clients), [`nemesis`], [`faults`], [`sabotage`],
 //! [`workload`], [`history`], [`ledger`], [`check`]; below them [`scheduler`] and [`fiber`].
 
@@ -24,9 +28,11 @@
 )]
 
 pub mod check;
+pub mod cluster;
 pub mod director;
 pub mod faults;
 pub mod fiber;
+pub mod ground;
 pub mod history;
 pub mod ledger;
 pub mod model;

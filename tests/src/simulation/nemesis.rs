@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sop_engine::types::LogicalId;
 
+use super::ground::{Epochs, Ground, Takeovers};
 use super::scheduler::OUTSIDE;
 use super::world::World;
 
@@ -41,7 +42,10 @@ pub async fn rage(world: Rc<World>) {
         match blow {
             0 => crash(&world, &mut random, slot),
             1 => pause(&world, &mut random, slot),
-            2 => takeover(&world, &mut random).await,
+            2 => match &world.ground {
+                Ground::Takeovers(ground) => takeover(&world, ground, &mut random).await,
+                Ground::Epochs(epochs) => befall(&world, epochs, &mut random).await,
+            },
             _ => relocate(&world, &mut random, slot),
         }
     }
@@ -74,26 +78,88 @@ fn pause(world: &Rc<World>, random: &mut StdRng, slot: usize) {
 }
 
 /// Claim, list, replay, go on; the former registry is lost at once, later, or never.
-async fn takeover(world: &Rc<World>, random: &mut StdRng) {
-    let epoch = world.epochs() + 1;
+async fn takeover(world: &Rc<World>, ground: &Takeovers, random: &mut StdRng) {
+    let epoch = ground.life().epoch + 1;
     if epoch > EPOCHS_MAX {
         return;
     }
-    world.blobs.claim(epoch);
+    ground.blobs.claim(epoch);
     world
         .scheduler
         .sleep(milliseconds(random, random_most(epoch)))
         .await;
-    let life = world.recover(epoch);
+    let life = ground.recover(
+        epoch,
+        (&world.scheduler, &world.ledger, world.plan.storage.history),
+    );
     world.scheduler.sleep(milliseconds(random, 30)).await;
-    world.activate(life);
+    ground.activate(life);
     match random.random_range(0..3) {
-        0 => world.lose_former(),
+        0 => ground.lose_former(),
         1 => {
             world.scheduler.sleep(milliseconds(random, 200)).await;
-            world.lose_former();
+            ground.lose_former();
         }
         _ => {}
+    }
+}
+
+/// The registry loses everything, and as soon as somebody recovers all hosts but one stand still, for longer than that one
+/// waits for them.
+async fn freeze(world: &Rc<World>, epochs: &Epochs, random: &mut StdRng) {
+    epochs.cluster.flush();
+    for _ in 0..200 {
+        world.scheduler.sleep(milliseconds(random, 2)).await;
+        if epochs.is_recovering() {
+            break;
+        }
+    }
+    world.scheduler.sleep(milliseconds(random, 30)).await;
+    let spared = random.random_range(0..world.plan.hosts);
+    let slots = (0..world.plan.hosts).filter(|slot| *slot != spared);
+    let frozen: Vec<_> = slots.filter_map(|slot| world.pause(slot, true)).collect();
+    let wait = Duration::from_secs(4) + milliseconds(random, 12_000);
+    world.scheduler.sleep(wait).await;
+    for owner in frozen {
+        world.scheduler.sleep(milliseconds(random, 300)).await;
+        world.control.resume(owner);
+    }
+}
+
+/// Something happens to the registry's servers.
+async fn befall(world: &Rc<World>, epochs: &Epochs, random: &mut StdRng) {
+    let cluster = &epochs.cluster;
+    match random.random_range(0..9) {
+        8 => freeze(world, epochs, random).await,
+        0 => cluster.flush(),
+        1 => cluster.restart(random),
+        2..=3 => cluster.replicate(),
+        // The others learn it late, or go on with the former primary.
+        drawn => {
+            let alive = drawn > 5;
+            if random.random_range(0..2) == 0 {
+                cluster.demote();
+                cluster.replicate();
+                world.scheduler.sleep(milliseconds(random, 50)).await;
+            }
+            let slots = 0..world.plan.hosts;
+            for slot in slots.clone() {
+                if alive && random.random_range(0..2) == 0 {
+                    world.stick(slot, true);
+                }
+            }
+            cluster.fail_over(random, alive);
+            world.scheduler.sleep(milliseconds(random, 300)).await;
+            if random.random_range(0..3) == 0 {
+                // And back, to a server that never heard of the other.
+                cluster.fail_over(random, alive);
+                world.scheduler.sleep(milliseconds(random, 100)).await;
+            }
+            slots.for_each(|slot| world.stick(slot, false));
+            if random.random_range(0..2) == 0 {
+                cluster.demote();
+            }
+        }
     }
 }
 
@@ -106,7 +172,10 @@ fn relocate(world: &Rc<World>, random: &mut StdRng, slot: usize) {
     let Some((owner, storage)) = world.storage(slot) else {
         return;
     };
-    let entries = world.life().registry.inner.entries_after(None, 1_000);
+    let Some(registry) = world.ground.registry() else {
+        return;
+    };
+    let entries = registry.inner.entries_after(None, 1_000);
     let ids: Vec<LogicalId> = entries
         .unwrap_or_default()
         .iter()

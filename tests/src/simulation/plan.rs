@@ -80,6 +80,8 @@ pub struct Plan {
     pub workload: WorkloadKind,
     /// What is broken on purpose.
     pub sabotage: Option<Sabotage>,
+    /// Whether epochs begin by the shipped recovery, over an object store and a cluster of servers.
+    pub epochs: bool,
     /// How many hosts.
     pub hosts: usize,
     /// How many clients each of them has.
@@ -151,6 +153,7 @@ impl Plan {
             seed,
             workload: workload.unwrap_or(drawn),
             sabotage,
+            epochs: seed % 2 == 1 || sabotage.is_some_and(Sabotage::is_about_epochs),
             hosts: random.random_range(2..=4),
             clients: random.random_range(1..=3),
             transactions: random.random_range(4..=16),

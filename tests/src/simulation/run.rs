@@ -111,7 +111,7 @@ pub fn run(plan: Plan) -> Report {
         committed: verdict.committed,
         begun: records.len(),
         unknown: unknown.count(),
-        epochs: world.epochs(),
+        epochs: world.ground.newest(),
         wrong: verdict.wrong,
         story: verdict.story,
     }

@@ -1,12 +1,14 @@
 //! Rules broken on purpose, outside the shipped code, to show that the simulation can fail.
 
 mod blobs;
+mod objects;
 mod registry;
 
 use std::sync::Arc;
 
 use clap::ValueEnum;
 use sop_host::blob::BlobStore;
+use sop_host::blob::objects::Objects;
 use sop_host::registry::Registry;
 
 use super::scheduler::HostRuntime;
@@ -30,6 +32,10 @@ pub enum Sabotage {
     Tombstone,
     /// An exclusive intent does not hold anybody back.
     Intents,
+    /// A claim without a manifest is stepped over without a void.
+    Void,
+    /// A registry is believed whoever it is and whatever it copied.
+    Identity,
 }
 
 impl Sabotage {
@@ -51,6 +57,25 @@ impl Sabotage {
             }
             _ => inner,
         }
+    }
+
+    /// What a broken host would do with its objects.
+    pub fn objects(
+        this: Option<Self>,
+        inner: Arc<dyn Objects>,
+        runtime: &Arc<HostRuntime>,
+    ) -> Arc<dyn Objects> {
+        match this {
+            Some(rule @ (Self::FenceCheck | Self::EarlyAnswer | Self::Tombstone | Self::Void)) => {
+                objects::BrokenObjects::new(inner, rule, runtime)
+            }
+            _ => inner,
+        }
+    }
+
+    /// Whether it can only be seen where epochs begin in the object store.
+    pub const fn is_about_epochs(self) -> bool {
+        matches!(self, Self::Void | Self::Identity)
     }
 
     /// What a broken host would do with its blob store.

@@ -4,51 +4,53 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sop_engine::error::Error;
-use sop_host::blob::memory::MemoryBlobs;
-use sop_host::blob::{BlobStore, SegmentKey};
-use sop_host::commit::segment::Segment;
-use sop_host::recovery::entry::Header;
-use sop_host::recovery::replay::Replay;
-use sop_host::registry::Registry;
-use sop_host::registry::memory::MemoryRegistry;
-use sop_host::storage::{Storage, StorageParts};
+use sop_host::blob::objects::Objects;
+use sop_host::blob::{BlobError, BlobStore};
+use sop_host::recovery::epoch::{EpochError, EpochStore};
+use sop_host::runtime::Runtime;
+use sop_host::storage::{ObjectOptions, RegistryPlace, Storage, StorageParts};
 
-use super::faults::{FaultyBlobs, FaultyRegistry, Network};
+use super::cluster::HostServer;
+use super::faults::{FaultyBlobs, FaultyObjects, FaultyRegistry, Network};
 use super::fiber::Fiber;
+use super::ground::{Epochs, Ground, Takeovers};
 use super::history::History;
-use super::ledger::{Ledger, LedgerRegistry};
+use super::ledger::Ledger;
 use super::plan::{Plan, Weather};
 use super::sabotage::Sabotage;
 use super::scheduler::{Control, HOSTS, HostRuntime, Owner, Scheduler};
 use super::session::Session;
 use super::workload;
 
-/// One life of the registry.
-#[derive(Clone, Debug)]
-pub struct Life {
-    /// Its number.
-    pub epoch: u32,
-    /// Its registry.
-    pub registry: Arc<LedgerRegistry>,
-    lost: Arc<AtomicBool>,
-}
-
 /// One host at this moment.
 #[derive(Debug)]
 pub struct Host {
     /// Its tasks.
     pub owner: Owner,
-    /// The epoch it lives in.
-    pub epoch: u32,
-    /// Its storage.
-    pub storage: Storage,
-    registry: Arc<FaultyRegistry>,
+    /// Its storage, as soon as it is open.
+    storage: Rc<RefCell<Option<Storage>>>,
+    way: Way,
+}
+
+/// A host's way to the registry.
+#[derive(Clone, Debug)]
+enum Way {
+    Registry(Arc<FaultyRegistry>),
+    Server(Arc<HostServer>),
+}
+
+impl Way {
+    fn expire(&self) {
+        match self {
+            Self::Registry(registry) => registry.expire(),
+            Self::Server(server) => server.expire(),
+        }
+    }
 }
 
 /// Everything there is.
@@ -64,10 +66,8 @@ pub struct World {
     pub history: Rc<History>,
     /// What registries did.
     pub ledger: Arc<Ledger>,
-    /// The object store.
-    pub blobs: Arc<MemoryBlobs>,
-    /// The segments that takeovers found, in the order in which they were replayed.
-    pub included: RefCell<Vec<SegmentKey>>,
+    /// What hosts share.
+    pub ground: Ground,
     /// Whether the end was reached.
     pub done: Cell<bool>,
     /// Whether nothing goes wrong any more.
@@ -78,7 +78,6 @@ pub struct World {
     pub finished: RefCell<BTreeSet<usize>>,
     to_registry: Arc<Network>,
     to_blobs: Arc<Network>,
-    lives: RefCell<Vec<Life>>,
     hosts: RefCell<Vec<Option<Host>>>,
     owner_next: Cell<Owner>,
 }
@@ -86,10 +85,14 @@ pub struct World {
 impl World {
     /// A world without hosts.
     pub fn new(plan: Plan, scheduler: &Arc<Scheduler>, control: Control) -> Rc<Self> {
-        let blobs = Arc::new(MemoryBlobs::default());
         let ledger = Arc::new(Ledger::default());
         let clients = plan.hosts * plan.clients;
         let network = |salt: u64| Network::new(scheduler, Weather::CALM, plan.seed ^ salt);
+        let history = plan.storage.history;
+        let ground = match plan.epochs {
+            false => Ground::Takeovers(Takeovers::new(scheduler, &ledger, history)),
+            true => Ground::Epochs(Epochs::new(scheduler, &ledger, history, plan.sabotage)),
+        };
         let world = Self {
             to_registry: network(0x5245_4749),
             to_blobs: network(0x424c_4f42),
@@ -100,16 +103,12 @@ impl World {
             control,
             history: Rc::default(),
             ledger,
-            blobs,
-            included: RefCell::default(),
+            ground,
             done: Cell::new(false),
             calm: Cell::new(false),
             finished: RefCell::default(),
-            lives: RefCell::default(),
             owner_next: Cell::new(HOSTS),
         };
-        let first = world.recover(1);
-        world.activate(first);
         Rc::new(world)
     }
 
@@ -126,121 +125,115 @@ impl World {
         self.to_blobs.set(Weather::CALM);
     }
 
-    /// The life that counts.
-    pub fn life(&self) -> Life {
-        self.lives.borrow().last().expect("a first epoch").clone()
-    }
-
-    /// All epochs there were.
-    pub fn epochs(&self) -> u32 {
-        self.life().epoch
-    }
-
-    /// What a recovery of the embedded kind does after its claim: lists, replays, and knows what was committed.
-    pub fn recover(&self, epoch: u32) -> Life {
-        let runtime = HostRuntime::new(&self.scheduler, 0, 0);
-        let registry = MemoryRegistry::new(epoch, self.plan.storage.history, runtime);
-        let mut found: Vec<_> = self
-            .blobs
-            .segments()
-            .into_iter()
-            .filter(|(key, ..)| key.epoch + 1 == epoch)
-            .map(|(key, place, bytes)| {
-                let segment = Segment::decode(&bytes).expect("a whole segment");
-                (segment.record, key, place)
-            })
-            .filter(|(record, ..)| !record.transactions.is_empty())
-            .collect();
-        found.sort_by_key(|(record, ..)| record.ticket);
-        let mut included = self.included.borrow_mut();
-        included.extend(found.iter().map(|(_, key, _)| *key));
-        let mut replay = Replay::new(&registry, &Header::default());
-        let segments = self.blobs.segments();
-        for key in included.iter() {
-            let found = segments.iter().find(|(of, ..)| of == key);
-            let (_, place, bytes) = found.expect("what decided stays");
-            let segment = Segment::decode(bytes).expect("a whole segment");
-            if let Err(error) = replay.apply(&segment.record, *place) {
-                self.ledger.violation(format!("replay failed: {error}"));
-            }
-        }
-        Life {
-            epoch,
-            registry: LedgerRegistry::new(
-                registry,
-                epoch,
-                &self.blobs,
-                &self.ledger,
-                &self.scheduler,
-            ),
-            lost: Arc::default(),
-        }
-    }
-
-    /// From now on new hosts live in this epoch.
-    pub fn activate(&self, life: Life) {
-        self.lives.borrow_mut().push(life);
-    }
-
-    /// The registry of the last epoch but one answers no more, or as somebody else.
-    pub fn lose_former(&self) {
-        let lives = self.lives.borrow();
-        if let [.., former, _] = lives.as_slice() {
-            former.lost.store(true, Ordering::SeqCst);
-        }
-    }
-
-    /// A host on the newest epoch, without clients.
-    pub fn assemble(&self) -> Host {
+    /// A host that is not open yet: its tasks, its way to the registry, and how it opens its storage.
+    fn prepare(self: &Rc<Self>) -> (Owner, Way, Arc<HostRuntime>) {
         let owner = self.owner_next.get();
         self.owner_next.set(owner + 1);
         let runtime = HostRuntime::new(&self.scheduler, owner, self.plan.seed);
-        let life = self.life();
-        let sabotage = self.plan.sabotage;
-        let server = Sabotage::server(sabotage, life.registry);
-        let registry = FaultyRegistry::new(&self.to_registry, server, &life.lost);
-        let blobs: Arc<dyn BlobStore> = Arc::clone(&self.blobs) as Arc<dyn BlobStore>;
-        let blobs = FaultyBlobs::new(&self.to_blobs, blobs);
-        let parts = StorageParts {
-            registry: Sabotage::host(sabotage, Arc::clone(&registry) as Arc<dyn Registry>),
-            blobs: Sabotage::blobs(sabotage, blobs, &runtime),
-            runtime,
-            epoch: life.epoch,
-            period: 1,
+        let way = match &self.ground {
+            Ground::Takeovers(takeovers) => {
+                let life = takeovers.life();
+                let server = Sabotage::server(self.plan.sabotage, life.registry);
+                Way::Registry(FaultyRegistry::new(&self.to_registry, server, &life.lost))
+            }
+            Ground::Epochs(epochs) => {
+                Way::Server(HostServer::new(&self.to_registry, &epochs.cluster))
+            }
         };
-        Host {
-            owner,
-            epoch: life.epoch,
-            storage: Storage::assemble(parts, self.plan.storage),
-            registry,
+        (owner, way, runtime)
+    }
+
+    async fn open(&self, way: Way, runtime: Arc<HostRuntime>) -> Result<Storage, EpochError> {
+        let sabotage = self.plan.sabotage;
+        match (&self.ground, way) {
+            (Ground::Takeovers(takeovers), Way::Registry(registry)) => {
+                let blobs = Arc::clone(&takeovers.blobs) as Arc<dyn BlobStore>;
+                let blobs = FaultyBlobs::new(&self.to_blobs, blobs);
+                let parts = StorageParts {
+                    registry: Sabotage::host(sabotage, registry),
+                    blobs: Sabotage::blobs(sabotage, blobs, &runtime),
+                    runtime,
+                    epoch: takeovers.life().epoch,
+                    period: 1,
+                };
+                Ok(Storage::assemble(parts, self.plan.storage))
+            }
+            (Ground::Epochs(epochs), Way::Server(server)) => {
+                let objects = Arc::clone(&epochs.objects) as Arc<dyn Objects>;
+                let objects = FaultyObjects::new(&self.to_blobs, objects);
+                let objects = Sabotage::objects(sabotage, objects, &runtime);
+                let options = ObjectOptions {
+                    storage: self.plan.storage,
+                    registry: RegistryPlace::Shared(server),
+                    recover: false,
+                };
+                let shared = Arc::clone(&runtime) as Arc<dyn Runtime>;
+                let epochs = EpochStore::open(objects, shared, true).await?;
+                Storage::open_objects(epochs, options, runtime).await
+            }
+            _ => unreachable!("a host has the way of its ground"),
         }
+    }
+
+    /// Opens a host and runs fibers on it, each with its number.
+    pub fn boot(
+        self: &Rc<Self>,
+        fibers: usize,
+        body: impl Fn(&Rc<Self>, &Session<'_>, usize, Owner) + 'static,
+        first: usize,
+    ) -> Host {
+        let (owner, way, runtime) = self.prepare();
+        let host = Host {
+            owner,
+            storage: Rc::default(),
+            way: way.clone(),
+        };
+        let (world, opened, body) = (Rc::clone(self), Rc::clone(&host.storage), Rc::new(body));
+        let boot = async move {
+            let storage = loop {
+                match world.open(way.clone(), Arc::clone(&runtime)).await {
+                    Ok(storage) => break storage,
+                    Err(EpochError::Registry(_) | EpochError::Overtaken(_)) => {}
+                    Err(EpochError::Blob(BlobError::Unavailable(_))) => {}
+                    Err(error) => world.ledger.violation(format!("opening: {error}")),
+                }
+                world.scheduler.sleep(Duration::from_millis(20)).await;
+            };
+            opened.replace(Some(storage.clone()));
+            for number in 0..fibers {
+                let (world, body) = (Rc::clone(&world), Rc::clone(&body));
+                let (storage, control) = (storage.clone(), world.control.clone());
+                let seed = world.plan.seed ^ (u64::from(owner) << 8 | number as u64) << 32;
+                let fiber = Fiber::new(move |baton| {
+                    let random = StdRng::seed_from_u64(seed);
+                    let (history, scheduler) = (&world.history, &world.scheduler);
+                    let host = (baton, storage);
+                    let session = Session::new(first + number, random, host, history, scheduler);
+                    body(&world, &session, number, owner);
+                });
+                control.spawn(owner, fiber);
+            }
+        };
+        self.control.spawn(owner, boot);
+        host
     }
 
     /// Starts a host with its clients.
     pub fn start(self: &Rc<Self>, slot: usize) {
-        let host = self.assemble();
+        let epoch = self.ground.newest();
+        let live = move |world: &Rc<Self>, session: &Session<'_>, _, owner| {
+            world.live(session, slot, (owner, epoch));
+        };
+        let host = self.boot(self.plan.clients, live, slot * self.plan.clients);
         self.scheduler
             .note(&[5, slot as u64, u64::from(host.owner)]);
-        for number in 0..self.plan.clients {
-            let client = slot * self.plan.clients + number;
-            let world = Rc::clone(self);
-            let (storage, epoch, owner) = (host.storage.clone(), host.epoch, host.owner);
-            let seed = self.plan.seed ^ (u64::from(owner) << 8 | number as u64) << 32;
-            let fiber = Fiber::new(move |baton| {
-                let random = StdRng::seed_from_u64(seed);
-                let (history, scheduler) = (&world.history, &world.scheduler);
-                let session = Session::new(client, random, (baton, storage), history, scheduler);
-                world.live(&session, slot, (owner, epoch));
-            });
-            self.control.spawn(host.owner, fiber);
-        }
         self.hosts.borrow_mut()[slot] = Some(host);
     }
 
     /// Ends a host in the middle of everything.
     pub fn crash(&self, slot: usize) {
         if let Some(host) = self.hosts.borrow_mut()[slot].take() {
-            host.registry.expire();
+            host.way.expire();
             self.control.crash(host.owner);
         }
     }
@@ -250,7 +243,7 @@ impl World {
         let hosts = self.hosts.borrow();
         let host = hosts[slot].as_ref()?;
         if expire {
-            host.registry.expire();
+            host.way.expire();
         }
         self.control.pause(host.owner);
         Some(host.owner)
@@ -260,7 +253,23 @@ impl World {
     pub fn storage(&self, slot: usize) -> Option<(Owner, Storage)> {
         let hosts = self.hosts.borrow();
         let host = hosts[slot].as_ref()?;
-        Some((host.owner, host.storage.clone()))
+        let storage = host.storage.borrow().clone()?;
+        Some((host.owner, storage))
+    }
+
+    /// Hosts stay connected to the server they talk to now, whatever becomes of it; with `false` they find the primary.
+    pub fn stick(&self, slot: usize, stick: bool) {
+        let hosts = self.hosts.borrow();
+        if let Some(Host {
+            way: Way::Server(server),
+            ..
+        }) = &hosts[slot]
+        {
+            match stick {
+                true => server.stick(),
+                false => server.follow(),
+            }
+        }
     }
 
     /// Whether a host runs in this slot.
@@ -286,12 +295,15 @@ impl World {
                 Ok(None) if last => break,
                 Ok(None) => {}
                 Ok(Some(wrong)) => self.ledger.violation(wrong),
-                Err(Error::Fenced) => self.reopen(session, slot, (owner, epoch)),
+                Err(Error::Fenced) if !self.plan.epochs => {
+                    self.reopen(session, slot, (owner, epoch))
+                }
                 Err(
                     Error::Conflict(_)
                     | Error::Unavailable(_)
                     | Error::UnknownOutcome(_)
-                    | Error::SnapshotExpired(_),
+                    | Error::SnapshotExpired(_)
+                    | Error::Fenced,
                 ) => {
                     let wait = session.random.borrow_mut().random_range(0..4_000);
                     session.sleep(Duration::from_micros(wait));
@@ -309,7 +321,7 @@ impl World {
 
     /// The host learned that it lives in the past: it begins anew as soon as there is a newer epoch.
     fn reopen(self: &Rc<Self>, session: &Session<'_>, slot: usize, (owner, epoch): (Owner, u32)) {
-        while self.life().epoch == epoch {
+        while self.ground.newest() == epoch {
             session.sleep(Duration::from_millis(3));
         }
         let current = self.hosts.borrow()[slot].as_ref().map(|host| host.owner);

@@ -13,4 +13,5 @@ mod golden;
 mod histories;
 mod layers;
 mod readme;
+mod redis;
 mod simulation;

@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::store::{EpochStore, checkpoint_name, checkpoints};
 use super::{EpochError, Included};
 use crate::blob::objects::Listed;
+use crate::blob::objects::store::segment_key;
 use crate::blob::{SegmentKey, SegmentPlace};
 use crate::commit::segment::{HEADER_BYTES, Record, SegmentError, SegmentHeader, SegmentKind};
 use crate::limits;
@@ -37,16 +38,6 @@ struct Found {
 /// Under which the segments of an epoch are.
 fn segments(epoch: u32) -> String {
     format!("segment/{epoch:08x}/")
-}
-
-/// The key in an object's name.
-fn key_of(epoch: u32, name: &str) -> Option<SegmentKey> {
-    let (period, unique) = name.strip_prefix(&segments(epoch))?.split_once('/')?;
-    Some(SegmentKey {
-        epoch,
-        period: u32::from_str_radix(period, 16).ok()?,
-        unique: u64::from_str_radix(unique, 16).ok()?,
-    })
 }
 
 impl EpochStore {
@@ -113,7 +104,7 @@ impl EpochStore {
         let listed = self.patient(|| self.objects.list(&prefix)).await?;
         let later = listed
             .iter()
-            .filter(|listed| key_of(epoch, &listed.name).is_some_and(|key| key.period >= from));
+            .filter(|listed| segment_key(&listed.name).is_some_and(|key| key.period >= from));
         let lengths: Vec<u64> = later.map(|listed| listed.bytes).collect();
         Ok((lengths.len() as u64, lengths.iter().sum()))
     }
@@ -123,7 +114,7 @@ impl EpochStore {
         let prefix = segments(epoch);
         let listed = self.patient(|| self.objects.list(&prefix)).await?;
         let keyed = listed.into_iter().filter_map(|listed| {
-            let key = key_of(epoch, &listed.name)?;
+            let key = segment_key(&listed.name)?;
             (key.period >= period).then_some((key, listed))
         });
         // Collected first: the futures must not borrow from the iterator.

@@ -1,0 +1,292 @@
+//! Redis servers: one, a master with replicas and Sentinels, a cluster.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use redis::{Client, Connection, FromRedisValue};
+use tempfile::TempDir;
+
+/// How long a server may take to come up, or a cluster to agree.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The program, installed if it is missing.
+pub fn program() -> PathBuf {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path)
+            .map(|folder| folder.join("redis-server"))
+            .find(|file| file.is_file())
+    };
+    let found = || {
+        find().or_else(|| {
+            let install = ["install", "-y", "redis-server"];
+            let _ = Command::new("apt-get").args(install).status();
+            find()
+        })
+    };
+    PROGRAM
+        .get_or_init(|| {
+            found().expect("these tests need redis-server: `apt-get install -y redis-server`")
+        })
+        .clone()
+}
+
+/// A port of the loopback interface that nobody uses at this moment.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Waits until something is so.
+pub fn wait_for(what: &str, mut so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !so() {
+        assert!(start.elapsed() < PATIENCE, "{what}: not in time");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// One server process.
+#[derive(Debug)]
+pub struct RedisProcess {
+    port: u16,
+    directory: TempDir,
+    arguments: Vec<String>,
+    /// User and password of the harness's own connection.
+    access: String,
+    child: Option<Child>,
+}
+
+impl RedisProcess {
+    /// A server without persistence.
+    pub fn start() -> Self {
+        Self::start_with(&["--save", ""])
+    }
+
+    /// A server with these arguments beyond port and directory.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_as("", arguments)
+    }
+
+    /// The same, asked by the harness as `user:password@`.
+    pub fn start_as(access: &str, arguments: &[&str]) -> Self {
+        let mut process = Self {
+            port: free_port(),
+            directory: tempfile::tempdir().unwrap(),
+            arguments: arguments.iter().map(|&text| text.to_owned()).collect(),
+            access: access.to_owned(),
+            child: None,
+        };
+        process.spawn();
+        process
+    }
+
+    fn spawn(&mut self) {
+        let mut command = Command::new(program());
+        // Sentinels want their file first.
+        let file = self
+            .arguments
+            .first()
+            .filter(|first| first.ends_with(".conf"));
+        command.args(file);
+        command.args(["--port", &self.port.to_string()]);
+        command.arg("--dir").arg(self.directory.path());
+        command.args(["--bind", "127.0.0.1", "--daemonize", "no"]);
+        command.args(&self.arguments[usize::from(file.is_some())..]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        self.child = Some(command.spawn().unwrap());
+        wait_for("redis-server", || {
+            self.try_command::<String>(&["PING"]).is_some()
+        });
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `127.0.0.1:port`.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its URL, without user and password.
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.host())
+    }
+
+    /// Its directory.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    fn connection(&self) -> redis::RedisResult<Connection> {
+        let client = Client::open(format!("redis://{}{}", self.access, self.host()))?;
+        client.get_connection_with_timeout(Duration::from_secs(2))
+    }
+
+    fn try_command<T: FromRedisValue>(&self, words: &[&str]) -> Option<T> {
+        self.query(words).ok()
+    }
+
+    /// Sends one command on a connection of its own.
+    pub fn query<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        let mut connection = self.connection()?;
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query(&mut connection)
+    }
+
+    /// Sends one command whose answer does not matter.
+    pub fn command(&self, words: &[&str]) {
+        let _: redis::Value = self
+            .query(words)
+            .unwrap_or_else(|error| panic!("{words:?}: {error}"));
+    }
+
+    /// One line of INFO.
+    pub fn info(&self, section: &str, name: &str) -> String {
+        let text: String = self.query(&["INFO", section]).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name}:")));
+        line.unwrap_or_default().to_owned()
+    }
+
+    /// Kills it, as if the machine had stopped.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Kills it and starts it again, on what it had on disk.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.spawn();
+    }
+
+    /// Makes it a replica and waits until it has everything.
+    pub fn follow(&self, master: &Self) {
+        self.command(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
+        wait_for("replication", || {
+            self.info("replication", "master_link_status") == "up"
+                && self.info("replication", "master_sync_in_progress") == "0"
+        });
+    }
+
+    /// Ends its being a replica.
+    pub fn promote(&self) {
+        self.command(&["REPLICAOF", "NO", "ONE"]);
+    }
+}
+
+impl Drop for RedisProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A master, a replica and one Sentinel that watches them.
+#[derive(Debug)]
+pub struct Watched {
+    /// At first the master.
+    pub master: RedisProcess,
+    /// At first its replica.
+    pub replica: RedisProcess,
+    /// Who decides.
+    pub sentinel: RedisProcess,
+    _configuration: TempDir,
+}
+
+impl Watched {
+    /// Under the name `swarm`.
+    pub fn start() -> Self {
+        let (master, replica) = (RedisProcess::start(), RedisProcess::start());
+        replica.follow(&master);
+        let configuration = tempfile::tempdir().unwrap();
+        let file = configuration.path().join("sentinel.conf");
+        let text = format!(
+            "sentinel monitor swarm 127.0.0.1 {} 1\nsentinel down-after-milliseconds swarm 500\n\
+             sentinel failover-timeout swarm 3000\n",
+            master.port()
+        );
+        std::fs::write(&file, text).unwrap();
+        let sentinel = RedisProcess::start_with(&[file.to_str().unwrap(), "--sentinel"]);
+        let watched = Self {
+            master,
+            replica,
+            sentinel,
+            _configuration: configuration,
+        };
+        wait_for("the Sentinel", || watched.knows_replica());
+        watched
+    }
+
+    fn knows_replica(&self) -> bool {
+        self.sentinel
+            .info("sentinel", "master0")
+            .contains("status=ok,address=")
+            && self
+                .sentinel
+                .info("sentinel", "master0")
+                .contains("slaves=1")
+    }
+
+    /// Where a registry is found.
+    pub fn url(&self) -> String {
+        format!("redis+sentinel://{}/swarm", self.sentinel.host())
+    }
+}
+
+/// Three masters without replicas.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The nodes.
+    pub nodes: Vec<RedisProcess>,
+}
+
+impl Cluster {
+    /// Starts the nodes and lets them share the slots.
+    pub fn start() -> Self {
+        let start = |_| {
+            let bus = free_port().to_string();
+            RedisProcess::start_with(&[
+                "--save",
+                "",
+                "--cluster-enabled",
+                "yes",
+                "--cluster-port",
+                &bus,
+            ])
+        };
+        let nodes: Vec<_> = (0..3).map(start).collect();
+        let slots = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
+        for (node, (first, last)) in nodes.iter().zip(slots) {
+            node.command(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+        }
+        for node in &nodes[1..] {
+            let bus: (String, String) = node.query(&["CONFIG", "GET", "cluster-port"]).unwrap();
+            let port = node.port().to_string();
+            nodes[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus.1]);
+        }
+        wait_for("the cluster", || {
+            nodes.iter().all(|node| {
+                let text: String = node.query(&["CLUSTER", "INFO"]).unwrap();
+                text.contains("cluster_state:ok") && text.contains("cluster_known_nodes:3")
+            })
+        });
+        Self { nodes }
+    }
+
+    /// Where a registry is found.
+    pub fn url(&self) -> String {
+        let hosts: Vec<_> = self.nodes.iter().map(RedisProcess::host).collect();
+        format!("redis+cluster://{}", hosts.join(","))
+    }
+}
