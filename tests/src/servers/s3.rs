@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use sop_host::blob::objects::remote::RemoteObjects;
 use tempfile::TempDir;
 
@@ -73,6 +74,17 @@ pub struct S3Server {
 }
 
 impl S3Server {
+    /// The server that all tests of this process use which run at this moment; each takes a prefix of its own.
+    pub fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<S3Server>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock();
+        shared.upgrade().unwrap_or_else(|| {
+            let server = Arc::new(Self::start());
+            *shared = Arc::downgrade(&server);
+            server
+        })
+    }
+
     /// Starts a server and waits until it answers.
     pub fn start() -> Self {
         // Ports are free only until somebody takes them.
