@@ -13,7 +13,7 @@ pub const HEADER_BYTES: usize = 56;
 pub const FOOTER_BYTES: usize = 8;
 
 const MAGIC: [u8; 4] = *b"sopS";
-pub(crate) const FORMAT: u16 = 1;
+const FORMAT: u16 = 1;
 
 /// What a segment says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub(crate) fn seal(
     bytes.freeze()
 }
 
-pub(crate) fn array<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; N], SegmentError> {
+fn array<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; N], SegmentError> {
     let slice = bytes
         .get(offset..)
         .and_then(|rest| rest.get(..N))
@@ -120,7 +120,7 @@ pub(crate) fn array<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; 
     slice.try_into().map_err(|_| SegmentError::Short)
 }
 
-pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Result<u32, SegmentError> {
+fn u32_at(bytes: &[u8], offset: usize) -> Result<u32, SegmentError> {
     Ok(u32::from_le_bytes(array(bytes, offset)?))
 }
 

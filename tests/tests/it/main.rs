@@ -12,6 +12,7 @@
 mod golden;
 mod histories;
 mod layers;
+mod objects;
 mod readme;
 mod redis;
 mod simulation;

@@ -269,6 +269,11 @@ impl BlobStore for ObjectBlobs {
         answers.pop().unwrap_or(Err(BlobError::Missing(id)))
     }
 
+    fn place(&self, id: PhysicalId) -> String {
+        let name = segment_name(SegmentKey::from_object(id.segment));
+        format!("object `{name}` is damaged at byte {}", id.offset)
+    }
+
     async fn read_many(&self, reads: &[(PhysicalId, u32)]) -> Vec<Result<Bytes, BlobError>> {
         let mut segments: BTreeMap<(u64, u64), Vec<usize>> = BTreeMap::new();
         for (index, (id, _)) in reads.iter().enumerate() {
