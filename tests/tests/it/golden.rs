@@ -1,6 +1,7 @@
 //! Interleavings of two and three transactions as scripts: the anomalies of Hermitage and what a B-tree adds to them.
 //!
-//! Each file of `tests/golden` starts on an empty database, once in memory and once in a directory. A prefix names the
+//! Each file of `tests/golden` starts on an empty database: in memory, in a directory, and with each transaction on a host
+//! of its own over Redis. A prefix names the
 //! transaction: `t1: begin`, `t1: get t 1`. `UPDATE_GOLDENFILES=1` writes the outputs anew; read the difference before
 //! committing it, because the outputs are the verdicts.
 
@@ -10,7 +11,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use goldenscript::{Argument, Command, Context};
-use sop_host::{Database, Direction, Error, Isolation, KeyRange, Store, Transaction};
+use sop_host::{
+    Database, DatabaseBuilder, Direction, Error, Isolation, KeyRange, Store, Transaction,
+};
+use sop_tests::servers::redis::RedisProcess;
 
 type Answer = Result<String, Box<dyn StdError>>;
 
@@ -18,23 +22,27 @@ type Answer = Result<String, Box<dyn StdError>>;
 struct Runner {
     runtime: tokio::runtime::Runtime,
     database: Option<Database>,
-    url: String,
+    /// How the database is opened.
+    place: DatabaseBuilder,
+    /// Where each transaction has a host of its own: those hosts.
+    hosts: Option<BTreeMap<String, Database>>,
     transactions: BTreeMap<String, Transaction>,
     marks: BTreeMap<String, u64>,
 }
 
 impl Runner {
-    fn new(url: &str) -> Self {
+    fn new(place: DatabaseBuilder, hosts: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
-        let database = runtime.block_on(Database::open(url)).unwrap();
+        let database = runtime.block_on(place.clone().open()).unwrap();
         Self {
             runtime,
             database: Some(database),
-            url: url.to_owned(),
+            place,
+            hosts: hosts.then(BTreeMap::new),
             transactions: BTreeMap::new(),
             marks: BTreeMap::new(),
         }
@@ -42,6 +50,19 @@ impl Runner {
 
     fn database(&self) -> Database {
         self.database.clone().unwrap()
+    }
+
+    /// Where a transaction runs. A host of its own is opened once and stays warm.
+    async fn host(&mut self, transaction: &str) -> Result<Database, Error> {
+        let Some(hosts) = &mut self.hosts else {
+            return Ok(self.database());
+        };
+        if let Some(host) = hosts.get(transaction) {
+            return Ok(host.clone());
+        }
+        let host = self.place.clone().open().await?;
+        hosts.insert(transaction.to_owned(), host.clone());
+        Ok(host)
     }
 
     async fn command(&mut self, command: &Command, context: &Context) -> Result<String, Error> {
@@ -57,10 +78,11 @@ impl Runner {
         match (context.prefix.clone(), command.name.as_str()) {
             (None, name) => self.outside(name, &args, &pairs).await,
             (Some(tx), "begin") => {
+                let host = self.host(&tx).await?;
                 let transaction = match args.first() {
-                    None => self.database().begin(Isolation::Serializable).await?,
-                    Some(&"snapshot") => self.database().begin(Isolation::Snapshot).await?,
-                    Some(mark) => self.database().begin_at(self.marks[*mark]).await?,
+                    None => host.begin(Isolation::Serializable).await?,
+                    Some(&"snapshot") => host.begin(Isolation::Snapshot).await?,
+                    Some(mark) => host.begin_at(self.marks[*mark]).await?,
                 };
                 self.transactions.insert(tx, transaction);
                 Ok(String::new())
@@ -258,14 +280,17 @@ impl goldenscript::Runner for Runner {
         let database = self.database.take().unwrap();
         self.runtime.block_on(async {
             let report = database.verify(|_| ()).await?;
-            assert!(report.is_sound(), "{}: {report:?}", self.url);
+            assert!(report.is_sound(), "{report:?}");
+            for host in self.hosts.take().into_iter().flatten() {
+                host.1.close().await?;
+            }
             database.close().await
         })?;
         Ok(())
     }
 }
 
-fn run_all(url: impl Fn(&Path) -> String) {
+fn run_all(hosts: bool, place: impl Fn(&Path) -> DatabaseBuilder) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let mut scripts: Vec<_> = std::fs::read_dir(&folder)
         .unwrap()
@@ -275,20 +300,33 @@ fn run_all(url: impl Fn(&Path) -> String) {
     assert!(scripts.len() >= 20, "the scripts are there");
     for script in scripts {
         println!("{}", script.display());
-        goldenscript::run(&mut Runner::new(&url(&script)), &script).unwrap();
+        goldenscript::run(&mut Runner::new(place(&script), hosts), &script).unwrap();
     }
+}
+
+/// A directory of its own for each script.
+fn directory(folder: &tempfile::TempDir, script: &Path) -> DatabaseBuilder {
+    let name = script.file_name().unwrap().to_string_lossy().into_owned();
+    Database::builder().url(format!("dir:{}", folder.path().join(name).display()))
 }
 
 #[test]
 fn interleavings_in_memory() {
-    run_all(|_| "memory:".to_owned());
+    run_all(false, |_| Database::builder());
 }
 
 #[test]
 fn interleavings_in_a_directory() {
     let folder = tempfile::tempdir().unwrap();
-    run_all(|script| {
-        let name = script.file_name().unwrap().to_string_lossy().into_owned();
-        format!("dir:{}", folder.path().join(name).display())
+    run_all(false, |script| directory(&folder, script));
+}
+
+/// Each transaction on a host of its own, with its own caches: the verdicts are the same.
+#[test]
+fn interleavings_of_hosts_over_redis() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = RedisProcess::start();
+    run_all(true, |script| {
+        directory(&folder, script).registry(redis.url())
     });
 }

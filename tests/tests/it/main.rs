@@ -16,3 +16,4 @@ mod objects;
 mod readme;
 mod redis;
 mod simulation;
+mod swarm;

@@ -12,16 +12,16 @@
 //! A program knows nothing but the trait [`Session`], so that it can be run over other databases. What its clients do
 //! follows from a seed, which is printed and taken from `SOP_SEED` if that is set; how they interleave does not.
 
-mod append;
-mod bank;
-mod counter;
+pub mod append;
+pub mod bank;
+pub mod counter;
 mod embedded;
 mod kill;
-mod lists;
-mod ring;
+pub mod lists;
+pub mod ring;
 mod runs;
-mod session;
-mod shell;
+pub mod session;
+pub mod shell;
 mod unchecked;
 
 use std::time::Instant;
@@ -38,7 +38,7 @@ pub type Verdict<T> = Result<T, String>;
 const BACKOFF_FACTOR: u32 = 2;
 
 /// The seed of a run.
-fn seed(program: &str) -> u64 {
+pub fn seed(program: &str) -> u64 {
     let seed = match std::env::var("SOP_SEED") {
         Ok(text) => text.parse().expect("SOP_SEED is a number"),
         Err(_) => rand::random(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ struct ShellSession {
 }
 
 /// The binary of this workspace. Cargo names it to the tests of its own package only; it lies above those of this one.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let binary = test.parent().unwrap().with_file_name("sop");
     assert!(
@@ -47,8 +47,14 @@ fn binary() -> PathBuf {
 impl Shell {
     /// Starts it.
     pub fn start(url: &str) -> Box<dyn Backend> {
+        Box::new(Self::start_with(&["--database".to_owned(), url.to_owned()]))
+    }
+
+    /// Starts it with these global options.
+    pub fn start_with(options: &[String]) -> Self {
         let mut child = Command::new(binary())
-            .args(["--database", url, "shell", "--json"])
+            .args(options)
+            .args(["shell", "--json"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -59,10 +65,40 @@ impl Shell {
             stdout: BufReader::new(child.stdout.take().unwrap()),
             child,
         };
-        Box::new(Self {
+        Self {
             process: Arc::new(Mutex::new(process)),
             sessions: AtomicU64::new(0),
+        }
+    }
+}
+
+/// Several shells on one database: the sessions are spread over them.
+pub struct Shells {
+    shells: Vec<Shell>,
+    sessions: AtomicUsize,
+}
+
+impl Shells {
+    /// Starts so many with these global options.
+    pub fn start(count: usize, options: &[String]) -> Box<dyn Backend> {
+        Box::new(Self {
+            shells: (0..count).map(|_| Shell::start_with(options)).collect(),
+            sessions: AtomicUsize::new(0),
         })
+    }
+}
+
+#[async_trait]
+impl Backend for Shells {
+    async fn session(&self) -> Box<dyn Session> {
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+        self.shells[number % self.shells.len()].session().await
+    }
+
+    async fn close(self: Box<Self>) {
+        for shell in self.shells {
+            Box::new(shell).close().await;
+        }
     }
 }
 
@@ -110,7 +146,8 @@ impl ShellSession {
                 self.open = false;
                 Err(Failed::Aborted)
             }
-            Some("unavailable") => Err(Failed::Aborted),
+            // A registry that lost its state has no older versions.
+            Some("unavailable" | "snapshot-expired" | "ended") => Err(Failed::Aborted),
             Some("unknown-outcome") => Err(Failed::Unknown),
             _ => panic!("{request}: {answer}"),
         }
