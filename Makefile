@@ -8,7 +8,7 @@ PLUGINS := guest-examples/target/wasm32-unknown-unknown/release
 # One feature set and one profile for everything that links wasmtime, so that it is compiled once.
 WORKSPACE := --workspace --all-targets
 
-.PHONY: help setup plugins build demo test format clippy docs deny unit clean
+.PHONY: help setup plugins build demo simulate test format clippy docs deny unit clean
 
 help: ## List these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -26,6 +26,10 @@ build: setup plugins ## Build the engine component, the library and the binary `
 
 demo: build ## A swarm of sandboxed agents indexes this project's own files, survives kill -9, and proves the result
 	target/debug/sop demo --plugin $(PLUGINS)/indexer.wasm $(DEMO)
+
+simulate: setup ## The commit protocol under seeded faults [SEED=n] [SECONDS_MAX=n] [WORKLOAD=name] [SABOTAGE=name]
+	$(CARGO) run --workspace --locked --bin simulate -- --seconds-max $(or $(SECONDS_MAX),60) $(if $(SEED),--seed $(SEED)) \
+		$(if $(WORKLOAD),--workload $(WORKLOAD)) $(if $(SABOTAGE),--sabotage $(SABOTAGE)) $(SIMULATE)
 
 test: setup format plugins clippy docs unit deny ## Everything that decides whether a change lands
 	@echo "==> all checks passed"

@@ -13,7 +13,12 @@ pub enum Url {
     Memory,
     /// In a local directory: `dir:PATH`.
     Directory(PathBuf),
+    /// Under a prefix of an object store: `s3://BUCKET/PREFIX`, `gs://…`, `az://…`. Kept as it was written.
+    Objects(String),
 }
+
+/// How the URLs of object stores begin.
+const OBJECT_SCHEMES: [&str; 4] = ["s3", "gs", "az", "azure"];
 
 impl std::str::FromStr for Url {
     type Err = Error;
@@ -22,8 +27,24 @@ impl std::str::FromStr for Url {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
             Some(("dir", path)) if !path.is_empty() => Ok(Self::Directory(PathBuf::from(path))),
+            Some((scheme, place)) if OBJECT_SCHEMES.contains(&scheme) => {
+                match place.strip_prefix("//") {
+                    Some(place) if !place.trim_matches('/').is_empty() => {
+                        Ok(Self::Objects(text.trim_end_matches('/').to_owned()))
+                    }
+                    _ => Err(Error::Invalid(format!(
+                        "`{text}` names no bucket: write `{scheme}://BUCKET/PREFIX`"
+                    ))),
+                }
+            }
+            Some(("redis" | "rediss" | "redis+sentinel" | "redis+cluster", _)) => {
+                Err(Error::Invalid(format!(
+                    "`{text}` is a registry, not a database: name it with --registry, and where \
+                     the data lies (`s3://BUCKET/PREFIX` or `dir:PATH`) with --database"
+                )))
+            }
             _ => Err(Error::Invalid(format!(
-                "`{text}` is not a database URL: write `dir:PATH` or `memory:`"
+                "`{text}` is not a database URL: write `dir:PATH`, `s3://BUCKET/PREFIX` or `memory:`"
             ))),
         }
     }
@@ -34,6 +55,7 @@ impl std::fmt::Display for Url {
         match self {
             Self::Memory => formatter.write_str("memory:"),
             Self::Directory(path) => write!(formatter, "dir:{}", path.display()),
+            Self::Objects(url) => formatter.write_str(url),
         }
     }
 }
@@ -51,6 +73,18 @@ pub enum Durability {
     },
 }
 
+/// How an object store and a registry are reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Backends {
+    /// The registry that several hosts share: `redis://HOST`, `rediss://…`, `redis+sentinel://…`, `redis+cluster://…`.
+    /// `None` = handles live in this process, which is the only writer.
+    pub registry: Option<String>,
+    /// Settings of the object store by the names that its crate documents (`aws_access_key_id`, `aws_endpoint`,
+    /// `aws_region`, `aws_allow_http`, `google_service_account`, `azure_storage_account_name`, …). What is not named here is
+    /// taken from the environment, under the same names in capitals.
+    pub object_store: std::collections::BTreeMap<String, String>,
+}
+
 /// The options of an open database. Every field has a default.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -66,6 +100,10 @@ pub struct Config {
     pub retention: Duration,
     /// Most transactions open at one time; beginning another waits.
     pub transactions_max: usize,
+    /// Begin a new epoch even if the registry seems to be fine.
+    pub recover: bool,
+    /// How an object store and a registry are reached.
+    pub backends: Backends,
 }
 
 impl Default for Config {
@@ -77,6 +115,8 @@ impl Default for Config {
             cache_bytes: limits::CACHE_BYTES_DEFAULT,
             retention: limits::RETENTION_DEFAULT,
             transactions_max: limits::TRANSACTIONS_MAX_DEFAULT,
+            recover: false,
+            backends: Backends::default(),
         }
     }
 }
@@ -93,7 +133,20 @@ mod tests {
             "dir:./data".parse::<Url>().unwrap(),
             Url::Directory("./data".into())
         );
-        for bad in ["", "dir:", "memory", "memory:x", "./data", "redis://x"] {
+        let bucket = Url::Objects("s3://bucket/a/b".to_owned());
+        assert_eq!("s3://bucket/a/b/".parse::<Url>().unwrap(), bucket);
+        for bad in [
+            "",
+            "dir:",
+            "memory",
+            "memory:x",
+            "./data",
+            "redis://x",
+            "s3:",
+            "s3://",
+            "s3:/x",
+            "s4://x",
+        ] {
             assert_eq!(bad.parse::<Url>().unwrap_err().kind(), "invalid", "{bad}");
         }
     }

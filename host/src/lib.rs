@@ -46,6 +46,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`database`] | the embedding API: databases, transactions, stores, streams, upkeep |
+//! | [`doctor`] | whether object store and registry can be relied on |
 //! | [`error`], [`config`], [`limits`] | what can go wrong and what to do; options; every bound |
 //! | [`plugin`] | load, check, compose, run, limit plugins |
 //! | [`engine_pool`] | the wasmtime engine, the compiled component, warm instances |
@@ -64,6 +65,7 @@ pub mod capability;
 pub mod commit;
 pub mod config;
 pub mod database;
+pub mod doctor;
 pub mod engine_pool;
 pub mod error;
 pub mod limits;
@@ -75,7 +77,7 @@ pub mod statistics;
 pub mod storage;
 
 pub use capability::{Grant, Grants, Mode};
-pub use config::{Config, Durability, Url};
+pub use config::{Backends, Config, Durability, Url};
 pub use database::{
     Calls, CommitId, CommitInfo, Damage, Database, DatabaseBuilder, Direction, DiskStatistics,
     Isolation, Item, KeyRange, Outcome, Progress, Scan, Statistics, StorageStatistics, Store,

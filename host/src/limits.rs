@@ -18,6 +18,8 @@ pub const BACKOFF_MAX: Duration = Duration::from_millis(100);
 /// Items that a streaming scan fetches at a time.
 pub const SCAN_BATCH_ITEMS: u32 = 1_024;
 
+/// Groups of commits that a host has under way at the same time on an object store.
+pub const GROUPS_IN_FLIGHT_OBJECTS: usize = 8;
 /// Most transactions of one group.
 pub const GROUP_TRANSACTIONS_MAX: usize = 256;
 /// Most bytes of bodies in one group, unless a single transaction has more.
@@ -52,6 +54,12 @@ pub const OUTCOMES_MAX: usize = 8_192;
 pub const PUBLISHING_IDS_MAX: usize = 64;
 /// Most changed ids that a read point brings along.
 pub const FEED_IDS_MAX: usize = 64;
+/// Handles that a host keeps of a shared registry.
+pub const HANDLES_KEPT_MAX: usize = 1 << 18;
+/// How often more may have changed than a read point brings along before all kept handles are dropped.
+pub const HANDLE_GENERATIONS_MAX: usize = 1 << 20;
+/// Read points that a host asks a shared registry for at the same time.
+pub const NOWS_IN_FLIGHT: usize = 4;
 /// Most published transactions that the feed remembers.
 pub const FEED_TRANSACTIONS_MAX: usize = 1_024;
 /// Bytes of superseded bodies and handles that retention may keep unless the configuration says otherwise.
@@ -70,6 +78,22 @@ pub const RECOVERIES_MAX: u32 = 16;
 pub const RECOVERY_PATIENCE: Duration = Duration::from_secs(4);
 /// How often it is looked at.
 pub const RECOVERY_LOOK: Duration = Duration::from_millis(200);
+/// How often a request to an object store that changes nothing when it is repeated is repeated.
+pub const OBJECT_RETRIES: usize = 3;
+/// How long one request to an object store may take.
+pub const OBJECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long connecting to one may take.
+pub const OBJECT_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// An object with more bytes than this is put in parts of this size, unless it decides something.
+pub const OBJECT_PART_BYTES: usize = 8 << 20;
+/// Parts of an object that are under way at the same time.
+pub const OBJECT_PARTS_AT_ONCE: usize = 4;
+/// Puts that race when a store is probed.
+pub const PROBE_RACERS: usize = 8;
+/// How often an undecided put is tried again.
+pub const OBJECT_PUT_ATTEMPTS_MAX: u32 = 4;
+/// Epochs in a row that may end under one call.
+pub const LIVES_MAX: u32 = 8;
 /// Segments that a recovery reads at the same time.
 pub const RECOVERY_READS: usize = 32;
 /// Bytes of a segment that a recovery reads at once, in the hope that the record is among them.

@@ -14,8 +14,12 @@ mod compaction;
 mod embedded;
 #[cfg(test)]
 mod embedded_tests;
+mod life;
 mod open;
 mod relocation;
+mod shared;
+#[cfg(test)]
+mod shared_tests;
 #[cfg(test)]
 mod tests;
 
@@ -29,15 +33,19 @@ use sop_engine::types::{
     TransactionOutcome, Version,
 };
 
+use parking_lot::{Mutex, RwLock};
+
 use self::collection::Collection;
 pub use self::compaction::{CompactProgress, Compacted};
 pub use self::embedded::{CheckpointOptions, DiskStatistics};
+use self::life::Life;
 pub use self::open::{OpenError, OpenOptions};
+pub use self::shared::{ObjectOptions, RegistryPlace};
 use crate::blob::BlobStore;
 use crate::blob::memory::MemoryBlobs;
 use crate::cache::Cache;
 pub use crate::commit::{Change, ChangeKind, CommitOptions, Pause, Spilled};
-use crate::commit::{Committer, Parts, Pending, Spills, Work};
+use crate::commit::{Outcomes, Parts, Pending, Spills, Work};
 use crate::limits;
 use crate::registry::Registry;
 pub use crate::registry::memory::HistoryOptions;
@@ -87,9 +95,12 @@ pub struct StorageParts {
 
 #[derive(Debug)]
 struct Inner {
-    registry: Arc<dyn Registry>,
+    /// The epoch it works in; another one after a registry was lost.
+    life: RwLock<Arc<Life>>,
+    blobs: Arc<dyn BlobStore>,
+    commit: CommitOptions,
+    outcomes: Arc<Mutex<Outcomes>>,
     cache: Arc<Cache>,
-    committer: Arc<Committer>,
     runtime: Arc<dyn Runtime>,
     counts: Arc<Counts>,
     spills: Arc<Spills>,
@@ -98,6 +109,8 @@ struct Inner {
     read_only: bool,
     /// The directory under it, if it has one.
     embedded: OnceLock<Arc<embedded::Embedded>>,
+    /// The object store under it, if it has one.
+    shared: OnceLock<Arc<shared::Shared>>,
 }
 
 /// The storage of one open database. Cheap to share: everything is behind `Arc`.
@@ -148,25 +161,30 @@ impl Storage {
             options.cache_bytes,
             Arc::clone(&counts),
         ));
+        let outcomes = Arc::default();
         let parts = Parts {
             registry: Arc::clone(&registry),
-            blobs,
+            blobs: Arc::clone(&blobs),
             cache: Arc::clone(&cache),
             runtime: Arc::clone(&runtime),
             counts: Arc::clone(&counts),
+            outcomes: Arc::clone(&outcomes),
+            succession: None,
         };
-        let committer = Arc::new(Committer::new(parts, epoch, period, options.commit));
-        let (spills, read_only) = (Arc::default(), options.read_only);
+        let life = Life::new(parts, epoch, period, options.commit);
         let inner = Inner {
-            registry,
+            life: RwLock::new(Arc::new(life)),
+            blobs,
+            commit: options.commit,
+            outcomes,
             cache,
-            committer,
             runtime,
             counts,
-            spills,
+            spills: Arc::default(),
             collection,
-            read_only,
+            read_only: options.read_only,
             embedded: OnceLock::new(),
+            shared: OnceLock::new(),
         };
         Self {
             inner: Arc::new(inner),
@@ -176,10 +194,9 @@ impl Storage {
     /// Point A: a read point, registered until [`Storage::release`].
     pub async fn now(&self, at: Option<Version>) -> Result<ReadPoint, StorageError> {
         Counts::add(&self.inner.counts.nows, 1);
-        if self.inner.committer.fenced() {
-            return Err(StorageError::Fenced);
-        }
-        let now = self.inner.registry.now(at, Version::MAX).await?;
+        let now = self
+            .in_life(|life| async move { life.now(at).await })
+            .await?;
         Ok(ReadPoint {
             version: now.version,
             publishing: now.publishing,
@@ -188,7 +205,7 @@ impl Storage {
 
     /// Ends one [`Storage::now`].
     pub fn release(&self, at: Version) {
-        self.inner.registry.release(at);
+        self.life().registry.release(at);
     }
 
     /// Handles as of `at`, index-aligned.
@@ -198,9 +215,13 @@ impl Storage {
         at: Version,
     ) -> Result<Vec<Option<Handle>>, StorageError> {
         Counts::add(&self.inner.counts.resolves, 1);
-        match self.inner.registry.resolve_here(ids, at) {
+        let life = self.life();
+        match life.registry.resolve_here(ids, at) {
             Some(handles) => Ok(handles?),
-            None => Ok(self.inner.registry.resolve(ids, at).await?),
+            None => {
+                self.in_life(|life| async move { Ok(life.registry.resolve(ids, at).await?) })
+                    .await
+            }
         }
     }
 
@@ -210,7 +231,8 @@ impl Storage {
         ids: &[LogicalId],
         at: Version,
     ) -> Result<Vec<Counter>, StorageError> {
-        Ok(self.inner.registry.counters(ids, at).await?)
+        self.in_life(|life| async move { Ok(life.registry.counters(ids, at).await?) })
+            .await
     }
 
     /// Fresh ids of a store.
@@ -256,24 +278,40 @@ impl Storage {
         check_changes(&observed, &changes)?;
         observed.sort_unstable();
         observed.dedup();
-        if changes.is_empty() {
-            return self.inner.committer.validate(id, observed, attempt).await;
+        let life = self.life();
+        if !life.reaches(&changes) {
+            // Written ahead in an epoch that ended: the bodies may be gone.
+            return Ok(CommitOutcome::Conflict(ids_of(&observed, &changes)));
         }
-        self.submit(id, observed, Work::Changes(changes), attempt)
-            .await
+        let ids = ids_of(&observed, &changes);
+        let answer = if changes.is_empty() {
+            life.committer.validate(id, observed, attempt).await
+        } else {
+            self.submit(&life, id, observed, Work::Changes(changes), attempt)
+                .await
+        };
+        match answer {
+            // Nothing happened, and the next epoch has other versions: look again at everything.
+            Err(StorageError::Fenced) if self.has_successors() => {
+                self.renew(life.epoch).await?;
+                Ok(CommitOutcome::Conflict(ids))
+            }
+            answer => answer,
+        }
     }
 
     async fn submit(
         &self,
+        life: &Life,
         id: TransactionId,
         observed: Vec<Observation>,
         work: Work,
         attempt: u32,
     ) -> Result<CommitOutcome, StorageError> {
-        self.check_writable()?;
+        self.check_writable(life)?;
         let since = self.inner.runtime.elapsed();
         let (answer, receiver) = oneshot::channel();
-        self.inner.committer.submit(Pending {
+        life.committer.submit(Pending {
             id,
             observed,
             work,
@@ -290,31 +328,38 @@ impl Storage {
         answer
     }
 
-    fn check_writable(&self) -> Result<(), StorageError> {
+    fn check_writable(&self, life: &Life) -> Result<(), StorageError> {
         if self.inner.read_only {
             return Err(StorageError::Denied(
                 "the database is open for reading only".to_owned(),
             ));
         }
-        self.inner.committer.check_open()
+        life.committer.check_open()
     }
 
     /// What became of a commit.
     pub async fn outcome(&self, id: TransactionId) -> Result<TransactionOutcome, StorageError> {
-        self.inner.committer.outcome(id).await
+        self.in_life(|life| async move { life.committer.outcome(id).await })
+            .await
     }
 
     /// Verified bodies, index-aligned, through the L1 cache.
     pub async fn get(&self, ids: &[PhysicalId]) -> Result<Vec<Bytes>, StorageError> {
-        self.inner.cache.get(ids).await
+        let bodies = self.inner.cache.get(ids).await;
+        if matches!(bodies, Err(StorageError::Missing(_))) {
+            // It was moved and collected: whoever asked resolves afresh.
+            self.life().registry.forget();
+        }
+        bodies
     }
 
     /// Writes a body ahead of its commit.
     pub async fn spill(&self, id: LogicalId, body: Bytes) -> Result<Spilled, StorageError> {
-        self.check_writable()?;
+        let life = self.life();
+        self.check_writable(&life)?;
         check_bytes(body.len())?;
         let writing = self.inner.spills.begin();
-        let place = self.inner.committer.write_ahead(id, &body).await?;
+        let place = life.committer.write_ahead(id, &body).await?;
         let spilled = writing.register(place, id);
         self.inner.cache.fill(place, body).await;
         Ok(spilled)
@@ -328,23 +373,35 @@ impl Storage {
 
     /// Waits until no group of commits is under way, and lets none begin until the pause is dropped.
     pub async fn pause(&self) -> Pause {
-        self.inner.committer.pause().await
+        self.life().committer.pause().await
     }
 
     /// Segments from now on belong to this period. Call it during a pause.
     pub fn set_period(&self, period: u32) {
-        self.inner.committer.set_period(period);
+        self.life().committer.set_period(period);
     }
 
     /// Resolves reservations past their deadline, so that they do not hold the low-water mark back.
     pub async fn resolve_overdue(&self) -> Result<(), StorageError> {
-        self.inner.committer.resolve_overdue().await
+        self.in_life(|life| async move { life.committer.resolve_overdue().await })
+            .await
     }
 
     /// What the storage counted so far.
     pub fn statistics(&self) -> Statistics {
         self.inner.counts.read()
     }
+}
+
+/// Everything a commit observed or changes.
+fn ids_of(observed: &[Observation], changes: &[Change]) -> Vec<LogicalId> {
+    let observed = observed.iter().map(|observation| observation.id);
+    let mut ids: Vec<_> = observed
+        .chain(changes.iter().map(|change| change.id))
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 fn check_bytes(bytes: usize) -> Result<(), StorageError> {

@@ -1,10 +1,4 @@
-//! What tests need beside the crates: real servers, started and stopped by the test that uses them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail loudly"
-)]
+//! What needs more than one crate of sop: tests, and the simulation that they and `simulate` run.
 
 pub mod servers;
+pub mod simulation;

@@ -49,7 +49,8 @@ pub fn transact_up_to<T>(
     let mut tries = 1;
     loop {
         match attempt(&mut body) {
-            Err(Error::Conflict(_)) if tries < tries_max => tries += 1,
+            // An expired read point is that of a registry that lost its state: begin again as well.
+            Err(Error::Conflict(_) | Error::SnapshotExpired(_)) if tries < tries_max => tries += 1,
             Err(error) => return Err(error),
             Ok((
                 value,

@@ -99,4 +99,8 @@ pub trait BlobStore: Send + Sync + std::fmt::Debug + 'static {
     async fn claimed_after(&self, epoch: u32) -> Result<bool, BlobError>;
     /// The bytes from `offset - before` to `offset + length` of a segment, unverified.
     async fn read(&self, id: PhysicalId, before: u32) -> Result<Bytes, BlobError>;
+    /// Where a blob lies, in words for people.
+    fn place(&self, id: PhysicalId) -> String {
+        format!("blob {id}")
+    }
 }

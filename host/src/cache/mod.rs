@@ -31,10 +31,10 @@ const ENTRY_BYTES: usize = 128;
 impl From<BlobError> for StorageError {
     fn from(error: BlobError) -> Self {
         match error {
-            BlobError::Unavailable(message) => Self::Unavailable(message),
-            BlobError::Full(_) | BlobError::Denied(_) | BlobError::Closed(_) => {
-                Self::Unavailable(error.to_string())
+            BlobError::Unavailable(message) | BlobError::Full(message) => {
+                Self::Unavailable(message)
             }
+            BlobError::Denied(_) | BlobError::Closed(_) => Self::Unavailable(error.to_string()),
             BlobError::Damaged(message) => Self::Corrupt(message),
             BlobError::Missing(id) => Self::Missing(id),
         }
@@ -108,21 +108,21 @@ impl Cache {
             .read(id, FRAME_BYTES)
             .await
             .map_err(|error| match error {
-                BlobError::Damaged(message) => {
-                    StorageError::Corrupt(format!("blob {id}: {message}"))
-                }
+                BlobError::Damaged(message) => StorageError::Corrupt(message),
                 other => other.into(),
             })?;
+        let damaged = |reason: &dyn std::fmt::Display| {
+            let place = self.blobs.place(id);
+            StorageError::Corrupt(format!("{place}: {reason}; restore it from a backup"))
+        };
         let length = u64::from(FRAME_BYTES) + u64::from(id.length);
         if framed.len() as u64 != length {
-            return Err(StorageError::Corrupt(format!(
-                "blob {id}: {} bytes instead of {length}",
-                framed.len()
-            )));
+            let reason = format!("{} bytes instead of {length}", framed.len());
+            return Err(damaged(&reason));
         }
         match verify_body(&framed) {
             Ok((_, body)) => Ok(body),
-            Err(error) => Err(StorageError::Corrupt(format!("blob {id}: {error}"))),
+            Err(error) => Err(damaged(&error)),
         }
     }
 

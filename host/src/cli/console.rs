@@ -4,7 +4,6 @@
 
 use std::io::{BufWriter, IsTerminal, Stdout, Write};
 
-use super::Global;
 use super::failure::{Failure, Outcome};
 use super::progress::Progress;
 
@@ -23,13 +22,13 @@ pub(crate) struct Console {
 
 impl Console {
     /// The console of this process.
-    pub(crate) fn new(global: &Global) -> Self {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
         Self {
             stdout: BufWriter::with_capacity(BUFFER_BYTES, std::io::stdout()),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
-            json: global.json,
-            quiet: global.quiet,
+            json,
+            quiet,
         }
     }
 

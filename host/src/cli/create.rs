@@ -35,7 +35,7 @@ impl Arguments {
         let answer = database.transact(body).await.map_err(Into::into);
         close(database, answer).await?;
         console.answer(&serde_json::json!({"store": self.store}), || {
-            format!("store `{}`", self.store)
+            format!("store `{}`", super::escape::encode(self.store.as_bytes()))
         })?;
         Ok(Exit::Success)
     }

@@ -88,9 +88,7 @@ impl Arguments {
                 PathBuf::from(name)
             }
         };
-        let mut file = BufWriter::new(
-            File::create(&partial).map_err(|error| Failure::file(&partial, &error))?,
-        );
+        let mut file = BufWriter::new(File::create(&partial).map_err(fail)?);
         let answer = self
             .export(database, console, |_, line| {
                 file.write_all(line).map_err(fail)

@@ -115,6 +115,9 @@ pub(crate) fn read(argument: &OsStr, form: Form) -> Outcome<Vec<u8>> {
         return read_all(std::io::stdin().lock(), Path::new("stdin"));
     }
     match argument.as_bytes().strip_prefix(b"@") {
+        Some([]) => Err(Failure::usage(
+            "@ names no file: write @PATH, or --literal for the character itself",
+        )),
         Some(path) => {
             let path = Path::new(OsStr::from_bytes(path));
             let file = std::fs::File::open(path).map_err(|error| Failure::file(path, &error))?;

@@ -23,6 +23,7 @@ mod console;
 mod count;
 mod create;
 mod demo;
+mod doctor;
 mod drop;
 mod engine;
 mod escape;
@@ -39,9 +40,11 @@ mod open;
 mod progress;
 mod put;
 mod quantity;
+mod recover;
 mod rm;
 mod run;
 mod scan;
+mod settings;
 mod shell;
 mod stat;
 mod stores;
@@ -49,11 +52,12 @@ mod table;
 mod update;
 mod verify;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use console::Console;
 use exit::Exit;
 use failure::{Failure, Outcome};
+pub(crate) use settings::Global;
 
 /// A transactional store for swarms of sandboxed programs
 #[derive(Parser, Debug)]
@@ -61,40 +65,14 @@ use failure::{Failure, Outcome};
 #[command(
     long_about = "A transactional, ordered object store for swarms of sandboxed programs.\n\n\
     A database holds named stores; a store maps keys to values, ordered bytewise by key. Commands that read leave the \
-    database untouched; `put`, `insert`, `create`, `import`, `run` and `shell` create it if there is none.\n\n\
+    database untouched; `create`, `import`, `run`, `shell` and `put --create` create it if there is none.\n\n\
     Quick start:\n  sop create fruit\n  sop put fruit apple red\n  sop get fruit apple\n  sop scan fruit"
 )]
 struct Arguments {
     #[command(flatten)]
-    global: Global,
+    flags: settings::Flags,
     #[command(subcommand)]
     command: Command,
-}
-
-/// What every command takes.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Global {
-    /// The database: dir:PATH, or memory: for one that is gone when the command ends
-    #[arg(
-        long,
-        short,
-        global = true,
-        env = "SOP_DATABASE",
-        default_value = "dir:./sop-data",
-        value_name = "URL"
-    )]
-    #[arg(help_heading = "Global options")]
-    pub(crate) database: String,
-    /// Answer in JSON, one value on a line; failures are {"error":{"kind":…,"message":…}}
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub(crate) json: bool,
-    /// Print nothing but the answer that was asked for: no notes, no progress
-    #[arg(long, short, global = true, help_heading = "Global options")]
-    pub(crate) quiet: bool,
-    /// Log to stderr: -v what happens, -vv details, -vvv everything; SOP_LOG takes filters such as
-    /// sop_host=debug
-    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
-    pub(crate) verbose: u8,
 }
 
 #[derive(Subcommand, Debug)]
@@ -119,6 +97,8 @@ enum Command {
     Verify(verify::Arguments),
     Checkpoint(checkpoint::Arguments),
     Compact(compact::Arguments),
+    Recover(recover::Arguments),
+    Doctor(doctor::Arguments),
 }
 
 impl Command {
@@ -144,6 +124,8 @@ impl Command {
             Self::Verify(arguments) => arguments.run(global, console).await,
             Self::Checkpoint(arguments) => arguments.run(global, console).await,
             Self::Compact(arguments) => arguments.run(global, console).await,
+            Self::Recover(arguments) => arguments.run(global, console).await,
+            Self::Doctor(arguments) => arguments.run(global, console).await,
         }
     }
 }
@@ -154,10 +136,12 @@ pub(crate) fn main() -> std::process::ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error).into(),
     };
-    log(arguments.global.verbose);
-    let mut console = Console::new(&arguments.global);
-    let answer = runtime().and_then(|runtime| {
-        let answer = runtime.block_on(arguments.command.run(&arguments.global, &mut console));
+    log(arguments.flags.verbose);
+    let mut console = Console::new(arguments.flags.json, arguments.flags.quiet);
+    let global = arguments.flags.complete();
+    let answer = global.and_then(|global| {
+        let runtime = runtime()?;
+        let answer = runtime.block_on(arguments.command.run(&global, &mut console));
         // A thread that waits for a line of stdin must not hold the end back.
         runtime.shutdown_background();
         answer
@@ -171,11 +155,38 @@ pub(crate) fn main() -> std::process::ExitCode {
         .into()
 }
 
+/// Handles that the runtime takes, with some to spare.
+const HANDLES_MIN: usize = 10;
+
 fn runtime() -> Outcome<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
+    let failed = |error: &dyn std::fmt::Display| {
+        let advice =
+            "allow more threads (ulimit -u) and open files (ulimit -n), or try again later";
+        Failure::new("unavailable", format!("cannot start: {error}; {advice}"))
+    };
+    // Where there is no handle or no thread to be had, tokio panics: those that are tried by hand answer an error.
+    let spare = (0..HANDLES_MIN).map(|_| std::fs::File::open("/dev/null"));
+    let spare: Result<Vec<_>, _> = spare.collect();
+    drop(spare.map_err(|error| failed(&error))?);
+    let first = std::thread::Builder::new().spawn(|| ());
+    first
+        .map_err(|error| failed(&error))?
+        .join()
+        .map_err(|_| failed(&"the first one failed"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::new("unavailable", format!("cannot start threads: {error}")))
+        .map_err(|error| failed(&error))?;
+    runtime.block_on(async { outlive_file_size_limit() });
+    Ok(runtime)
+}
+
+/// Lets a write beyond the largest file size fail like one to a full disk; by default it would end the process.
+fn outlive_file_size_limit() {
+    let signal = rustix::process::Signal::XFSZ.as_raw();
+    let kind = tokio::signal::unix::SignalKind::from_raw(signal);
+    // Once listened to, it stays so. Where that fails, the limit ends the process as it does by default.
+    drop(tokio::signal::unix::signal(kind));
 }
 
 /// Prints help, the version, or what is wrong with the command line.
@@ -183,11 +194,14 @@ fn refuse(error: &clap::Error) -> Exit {
     let wrong = error.use_stderr();
     if wrong && std::env::args_os().any(|argument| argument == "--json") {
         let rendered = error.render().to_string();
-        let message = rendered
+        // What is missing stands on lines of its own, up to an empty one.
+        let lines: Vec<&str> = rendered
             .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ");
+            .take_while(|line| !line.is_empty())
+            .map(str::trim)
+            .collect();
+        let message = lines.join(" ");
+        let message = message.trim_start_matches("error: ");
         let answer = serde_json::json!({"error": {"kind": "usage", "message": message}});
         // Nobody can be told that stdout is gone.
         let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("{answer}\n").as_bytes());
@@ -208,6 +222,7 @@ fn log(verbose: u8) {
     let filter = EnvFilter::try_from_env("SOP_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr)
         .init();
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sop_host::{Database, Error, Url};
+use sop_host::{Database, DatabaseBuilder, Error, Url};
 
 use super::Global;
 use super::failure::{Failure, Outcome};
@@ -31,23 +31,17 @@ pub(crate) async fn open_keeping(
     retention: Option<Duration>,
 ) -> Outcome<Database> {
     let url: Url = global.database.parse()?;
-    if let Url::Directory(path) = &url
-        && purpose == Purpose::Create
-    {
-        parent_exists(path)?;
-    }
-    // A memory database is always new: there is nothing that could be left untouched.
-    let is_memory = url == Url::Memory;
-    let builder = Database::builder()
-        .url(url.to_string())
-        .read_only(purpose == Purpose::Read && !is_memory)
-        .create(purpose == Purpose::Create || is_memory);
+    let place = match &url {
+        Url::Directory(path) => path.display().to_string(),
+        other => other.to_string(),
+    };
+    let builder = builder(global, purpose)?;
     let builder = match retention {
         Some(retention) => builder.retention(retention),
         None => builder,
     };
     builder.open().await.map_err(|error| match error {
-        Error::MissingDatabase(place) => Failure::new(
+        Error::MissingDatabase(_) => Failure::new(
             "missing-database",
             format!(
                 "no database at {place}: name another with --database, or create it with \
@@ -58,12 +52,34 @@ pub(crate) async fn open_keeping(
     })
 }
 
+/// The options with which the database is opened for a purpose.
+pub(crate) fn builder(global: &Global, purpose: Purpose) -> Outcome<DatabaseBuilder> {
+    let url: Url = global.database.parse()?;
+    if let Url::Directory(path) = &url
+        && purpose == Purpose::Create
+    {
+        parent_exists(path)?;
+    }
+    // A memory database is always new: there is nothing that could be left untouched.
+    let is_memory = url == Url::Memory;
+    Ok(Database::builder()
+        .url(url.to_string())
+        .backends(global.backends.clone())
+        .read_only(purpose == Purpose::Read && !is_memory)
+        .create(purpose == Purpose::Create || is_memory))
+}
+
 /// Closes the database and gives the answer on. An earlier failure counts more than one of closing.
 pub(crate) async fn close<T>(database: Database, answer: Outcome<T>) -> Outcome<T> {
     let closed = database.close().await;
     let value = answer?;
     closed.map_err(|error| {
-        Failure::from(error).after("the command was carried out, but the database did not close")
+        let failure = match error {
+            // What is said of a call that failed as a whole does not hold here.
+            Error::Unavailable(why) => Failure::new("unavailable", why),
+            other => Failure::from(other),
+        };
+        failure.after("the command was carried out, but the database did not close in order")
     })?;
     Ok(value)
 }
@@ -86,7 +102,7 @@ fn parent_exists(path: &Path) -> Outcome {
 
 /// Advice where a store is missing.
 pub(crate) fn advise(error: Error, store: &str) -> Failure {
-    let missing = matches!(&error, Error::NotFound(what) if what.contains("store"));
+    let missing = matches!(&error, Error::NotFound(what) if !what.starts_with("key "));
     let failure = Failure::from(error);
     if missing {
         failure.advise(&format!(

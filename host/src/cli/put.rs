@@ -69,10 +69,11 @@ impl ItemArguments {
     ) -> Outcome<Exit> {
         let key = self.form.parse(&self.key)?;
         let value = self.value.read(self.form)?;
-        let purpose = if how == Write::Update {
-            Purpose::Write
-        } else {
+        // Without --create there must be a store, so there must be a database.
+        let purpose = if create {
             Purpose::Create
+        } else {
+            Purpose::Write
         };
         let database = open(global, purpose).await?;
         let answer = self.transact(how, create, &database, &key, &value).await;

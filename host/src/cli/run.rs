@@ -36,7 +36,7 @@ const PARALLEL_MAX: u32 = 256;
     sop run indexer.wasm --grant queue:rw --repeat 1000 --parallel 8\n  \
     sop run --json hello.wasm        {\"response\":…,\"retries\":0,…}")]
 pub(crate) struct Arguments {
-    /// The component
+    /// The component; a file named .wat may have its text
     plugin: PathBuf,
     /// A store it may use: STORE[:ro|:rw|:create], PREFIX*[:ro|:rw|:create]
     #[arg(long, value_name = "STORE[:MODE]")]
@@ -267,9 +267,26 @@ fn json(report: &RunReport) -> serde_json::Value {
 
 async fn load(path: &Path) -> Outcome<Plugin> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
-    Plugin::load(bytes)
-        .await
-        .map_err(|error| Failure::from(error).after(&path.display().to_string()))
+    let named = |failure: Failure| failure.after(&path.display().to_string());
+    let bytes = match path.extension().is_some_and(|name| name == "wat") {
+        true => assemble(&bytes).map_err(named)?,
+        false => bytes,
+    };
+    let loaded = Plugin::load(bytes).await;
+    loaded.map_err(|error| named(error.into()))
+}
+
+/// The component of a text.
+fn assemble(text: &[u8]) -> Outcome<Vec<u8>> {
+    let invalid =
+        |reason: String| Failure::new("plugin-invalid", format!("not a plugin: {reason}"));
+    let text = std::str::from_utf8(text).map_err(|error| invalid(error.to_string()))?;
+    wat::parse_str(text).map_err(|error| {
+        // The lines after the first two draw the place.
+        let text = error.to_string();
+        let lines: Vec<&str> = text.lines().take(2).map(str::trim).collect();
+        invalid(lines.join(" ").replace("--> <anon>:", "at "))
+    })
 }
 
 #[cfg(test)]

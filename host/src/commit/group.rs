@@ -10,8 +10,9 @@ use sop_engine::types::{CommitOutcome, Handle, LogicalId, TransactionId, Version
 use super::queue::Answer;
 use super::resolution::Decision;
 use super::segment::{ChangeRecord, KindRecord, Place, Record, SegmentBuilder, TransactionRecord};
+use super::succession::{self, Inclusion};
 use super::{Change, ChangeKind, Committer, MovedPlace, Pending, Work};
-use crate::blob::{SegmentKey, SegmentPlace};
+use crate::blob::{BlobError, SegmentKey, SegmentPlace};
 use crate::limits;
 use crate::registry::{Group, Published, Verdict};
 use crate::statistics::Counts;
@@ -40,7 +41,7 @@ impl Committer {
             requests,
         };
         Counts::add(&self.counts.groups, 1);
-        let reservation = match self.registry.reserve(request).await {
+        let reservation = match self.heard(self.registry.reserve(request).await) {
             Ok(reservation) => reservation,
             Err(error) => {
                 // The reply may have been lost: nobody but this writer would ever put this segment, so it never
@@ -125,22 +126,33 @@ impl Committer {
         match decision {
             Decision::Committed(place) => match self.make_visible(&reserved, place).await {
                 Ok(published) => self.acknowledge(reserved, published).await,
-                Err(()) => self.leave_unknown(reserved),
+                Err(()) => match self.inherited(&reserved).await {
+                    Some(Inclusion::Included(version)) => {
+                        let published = succession::included(&reserved, version);
+                        self.outcomes_inherited(&reserved, version);
+                        self.acknowledge(reserved, published).await;
+                    }
+                    Some(Inclusion::Excluded) => self.give_up(reserved, None).await,
+                    None => self.leave_unknown(reserved),
+                },
             },
-            Decision::Aborted(cause) => {
-                // A failure leaves intents behind a tombstone: whoever meets them clears them.
-                let _ = self.registry.abandon(reserved.key).await;
-                for pending in reserved.granted {
-                    let answer = match &cause {
-                        Some(cause) => Err(StorageError::Unavailable(cause.to_string())),
-                        None => Ok(CommitOutcome::Conflict(
-                            pending.work.claims().iter().map(|(id, _)| *id).collect(),
-                        )),
-                    };
-                    self.finish(pending, answer);
-                }
-            }
+            Decision::Aborted(cause) => self.give_up(reserved, cause).await,
             Decision::Unknown => self.leave_unknown(reserved),
+        }
+    }
+
+    /// Nothing of this group happened, and nothing will. The error, if any, is why.
+    async fn give_up(&self, reserved: Reserved, cause: Option<BlobError>) {
+        // A failure leaves intents behind a tombstone: whoever meets them clears them.
+        let _ = self.registry.abandon(reserved.key).await;
+        for pending in reserved.granted {
+            let answer = match &cause {
+                Some(cause) => Err(StorageError::Unavailable(cause.to_string())),
+                None => Ok(CommitOutcome::Conflict(
+                    pending.work.claims().iter().map(|(id, _)| *id).collect(),
+                )),
+            };
+            self.finish(pending, answer);
         }
     }
 
@@ -209,10 +221,6 @@ impl Committer {
             });
         }
         reserved.granted = kept;
-        if self.fenced() {
-            // Only the manifest of the next epoch can tell.
-            return;
-        }
         let committer = Arc::clone(self);
         self.runtime
             .spawn(async move { committer.find_out(reserved).await }.boxed());

@@ -24,6 +24,7 @@ mod resolution;
 pub mod segment;
 #[cfg(test)]
 mod segment_test;
+mod succession;
 #[cfg(test)]
 mod tests;
 
@@ -37,14 +38,15 @@ use sop_engine::types::{CommitOutcome, LogicalId, Observation, TransactionId, Tr
 
 pub use self::change::{Change, ChangeKind, Spilled};
 pub(crate) use self::change::{Move, MovedPlace, Spills, Work};
-use self::outcome::Outcomes;
+pub(crate) use self::outcome::Outcomes;
 pub use self::queue::Pause;
 pub(crate) use self::queue::Pending;
 use self::queue::Queue;
+pub(crate) use self::succession::{Inclusion, Succession};
 use crate::blob::{BlobStore, SegmentKey};
 use crate::cache::Cache;
 use crate::limits;
-use crate::registry::{Group, Registry, Request, Verdict};
+use crate::registry::{Group, Registry, RegistryError, Request, Verdict};
 use crate::runtime::Runtime;
 use crate::statistics::Counts;
 
@@ -90,7 +92,8 @@ pub(crate) struct Committer {
     /// Why nothing can be written any more.
     closed: Mutex<Option<String>>,
     queue: Mutex<Queue>,
-    outcomes: Mutex<Outcomes>,
+    outcomes: Arc<Mutex<Outcomes>>,
+    succession: Option<Arc<dyn Succession>>,
 }
 
 /// What a committer works on.
@@ -101,6 +104,10 @@ pub(crate) struct Parts {
     pub(crate) cache: Arc<Cache>,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) counts: Arc<Counts>,
+    /// What became of commits, kept over epochs.
+    pub(crate) outcomes: Arc<Mutex<Outcomes>>,
+    /// Who knows the next epoch, where there can be one.
+    pub(crate) succession: Option<Arc<dyn Succession>>,
 }
 
 impl Committer {
@@ -121,7 +128,8 @@ impl Committer {
             fenced: AtomicBool::new(false),
             closed: Mutex::new(None),
             queue: Mutex::new(Queue::default()),
-            outcomes: Mutex::new(Outcomes::default()),
+            outcomes: parts.outcomes,
+            succession: parts.succession,
         }
     }
 
@@ -158,7 +166,16 @@ impl Committer {
         self.fenced.load(Ordering::Acquire)
     }
 
-    fn set_fenced(&self) {
+    /// Notes if the registry says that it is not the one of this epoch.
+    fn heard<T>(&self, answer: Result<T, RegistryError>) -> Result<T, RegistryError> {
+        if matches!(answer, Err(RegistryError::Foreign(_))) {
+            self.set_fenced();
+        }
+        answer
+    }
+
+    /// Another epoch follows, or must.
+    pub(crate) fn set_fenced(&self) {
         self.fenced.store(true, Ordering::Release);
     }
 
@@ -188,7 +205,7 @@ impl Committer {
                 lease: self.options.reservation_lease,
                 requests: vec![request.clone()],
             };
-            let reservation = self.registry.reserve(group).await?;
+            let reservation = self.heard(self.registry.reserve(group).await)?;
             match reservation.verdicts.into_iter().next() {
                 Some(Verdict::Granted) => {
                     return Ok(CommitOutcome::Committed(reservation.version, Vec::new()));
@@ -219,7 +236,10 @@ impl Committer {
         id: TransactionId,
     ) -> Result<TransactionOutcome, StorageError> {
         let remembered = self.outcomes.lock().get(id);
-        if remembered == TransactionOutcome::Aborted {
+        if matches!(
+            remembered,
+            TransactionOutcome::Aborted | TransactionOutcome::Committed(_)
+        ) {
             return Ok(remembered);
         }
         match self.registry.outcome(id).await? {

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::{Either, select};
 use sop_engine::storage::StorageError;
-use sop_engine::types::{LogicalId, PhysicalId};
+use sop_engine::types::{LogicalId, PhysicalId, Version};
 
 use super::Committer;
 use super::group::Reserved;
 use super::segment::{FIRST_BODY_OFFSET, HEADER_BYTES, Record, SegmentBuilder, SegmentHeader};
+use super::succession::Inclusion;
 use crate::blob::{BlobError, Put, SegmentKey, SegmentPlace, Taken};
 use crate::limits;
-use crate::registry::{Blocker, Published};
+use crate::registry::{Blocker, Published, RegistryError};
 use crate::statistics::Counts;
 
 /// What became of a segment.
@@ -137,10 +138,12 @@ impl Committer {
         let publications = record.publications(place).map_err(|_| ())?;
         for attempt in 0..limits::CALL_ATTEMPTS_MAX {
             Counts::add(&self.counts.publishes, 1);
-            match self.registry.publish(ticket, publications.clone()).await {
+            let answer = self.registry.publish(ticket, publications.clone()).await;
+            match self.heard(answer) {
                 Ok(Some(published)) => return Ok(published),
                 Ok(None) => return Err(()),
-                Err(crate::registry::RegistryError::Unavailable(_)) => self.back_off(attempt).await,
+                Err(RegistryError::Unavailable(_)) => self.back_off(attempt).await,
+                Err(RegistryError::Foreign(_)) => return Err(()),
                 Err(error) => {
                     tracing::error!(%error, ticket, "a durable group could not be published");
                     return Err(());
@@ -154,6 +157,17 @@ impl Committer {
     pub(super) async fn find_out(self: Arc<Self>, reserved: Reserved) {
         for attempt in 0..limits::RESOLVE_ATTEMPTS_MAX {
             self.back_off(attempt).await;
+            if self.fenced() {
+                match self.inherited(&reserved).await {
+                    Some(Inclusion::Included(version)) => {
+                        return self.outcomes_inherited(&reserved, version);
+                    }
+                    Some(Inclusion::Excluded) => return self.outcomes_aborted(&reserved),
+                    // Only the manifest of the next epoch can tell.
+                    None if self.succession.is_none() => return,
+                    None => continue,
+                }
+            }
             if self.check_open().is_err() {
                 return;
             }
@@ -161,12 +175,7 @@ impl Committer {
                 Decision::Unknown => {}
                 Decision::Aborted(_) => {
                     let _ = self.registry.abandon(reserved.key).await;
-                    let mut outcomes = self.outcomes.lock();
-                    reserved
-                        .granted
-                        .iter()
-                        .for_each(|pending| outcomes.aborted(pending.id));
-                    return;
+                    return self.outcomes_aborted(&reserved);
                 }
                 Decision::Committed(place) => {
                     let visible = match self.fence_holds().await {
@@ -174,8 +183,7 @@ impl Committer {
                             .publish(reserved.ticket, &reserved.record, place)
                             .await
                             .is_ok(),
-                        Ok(false) => return,
-                        Err(()) => false,
+                        Ok(false) | Err(()) => false,
                     };
                     if visible {
                         let mut outcomes = self.outcomes.lock();
@@ -190,6 +198,20 @@ impl Committer {
         }
     }
 
+    pub(super) fn outcomes_inherited(&self, reserved: &Reserved, version: Version) {
+        let mut outcomes = self.outcomes.lock();
+        for pending in &reserved.granted {
+            outcomes.inherited(pending.id, version);
+        }
+    }
+
+    fn outcomes_aborted(&self, reserved: &Reserved) {
+        let mut outcomes = self.outcomes.lock();
+        for pending in &reserved.granted {
+            outcomes.aborted(pending.id);
+        }
+    }
+
     /// Waits until intents or marks go away, and resolves reservations past their deadline that lie in the way.
     pub(super) async fn wait_until_free(
         &self,
@@ -200,7 +222,7 @@ impl Committer {
         if let Either::Left(_) = select(released, self.runtime.sleep(limits::BUSY_WAIT)).await {
             return Ok(());
         }
-        for blocker in self.registry.blocking(ids).await? {
+        for blocker in self.heard(self.registry.blocking(ids).await)? {
             if blocker.overdue {
                 self.resolve_blocker(blocker).await?;
             }
@@ -210,7 +232,7 @@ impl Committer {
 
     /// Resolves all reservations past their deadline, so that they do not hold the low-water mark back.
     pub(crate) async fn resolve_overdue(&self) -> Result<(), StorageError> {
-        for blocker in self.registry.overdue().await? {
+        for blocker in self.heard(self.registry.overdue().await)? {
             self.resolve_blocker(blocker).await?;
         }
         Ok(())

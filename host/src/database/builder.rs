@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Database;
-use crate::config::{Config, Durability, Url};
+use crate::config::{Backends, Config, Durability, Url};
 use crate::error::Result;
 
 /// Options for opening a database, from [`Database::builder`].
@@ -29,7 +29,8 @@ pub struct DatabaseBuilder {
 }
 
 impl DatabaseBuilder {
-    /// Where the database lives: `dir:PATH` or `memory:` (the default).
+    /// Where the database lives: `memory:` (the default), `dir:PATH`, or a prefix of an object store such as
+    /// `s3://BUCKET/PREFIX`.
     #[must_use]
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
@@ -75,6 +76,29 @@ impl DatabaseBuilder {
     #[must_use]
     pub fn transactions_max(mut self, transactions: usize) -> Self {
         self.config.transactions_max = transactions;
+        self
+    }
+
+    /// The registry that several hosts share, such as `redis://HOST`. Without one, handles live in this process, which is
+    /// then the only writer.
+    #[must_use]
+    pub fn registry(mut self, url: impl Into<String>) -> Self {
+        self.config.backends.registry = Some(url.into());
+        self
+    }
+
+    /// Begins a new epoch even if the registry seems to be fine: rebuilds it from the blob store. Off by default; hosts do
+    /// it by themselves when they notice that a registry lost its state.
+    #[must_use]
+    pub fn recover(mut self, recover: bool) -> Self {
+        self.config.recover = recover;
+        self
+    }
+
+    /// How object store and registry are reached, all of it.
+    #[must_use]
+    pub fn backends(mut self, backends: Backends) -> Self {
+        self.config.backends = backends;
         self
     }
 

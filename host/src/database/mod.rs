@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 use sop_engine::types::Version;
 
+pub(crate) use self::open::connect_objects;
 pub use builder::DatabaseBuilder;
 pub(crate) use core::DatabaseCore;
 pub use data::{
@@ -88,6 +89,12 @@ impl Database {
     /// Where it lives.
     pub fn url(&self) -> &Url {
         &self.core.url
+    }
+
+    /// How many segments and transactions opening replayed; `None` if it joined an epoch that was active, or if the
+    /// database has no object store.
+    pub fn recovered(&self) -> Option<(usize, usize)> {
+        self.core.storage.replayed()
     }
 
     /// How it was opened.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::core::DatabaseCore;
 use super::data::{CommitInfo, Isolation};
 use super::transaction::Transaction;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::limits;
 use crate::runtime::Runtime;
 
@@ -78,7 +78,11 @@ where
                     retries,
                 });
             }
-            Err(_) if core.is_conflicted() && retries + 1 < options.attempts_max => {
+            // A registry that lost its state has no older versions: that too is answered by beginning again.
+            Err(error)
+                if (core.is_conflicted() || matches!(error, Error::SnapshotExpired(_)))
+                    && retries + 1 < options.attempts_max =>
+            {
                 drop(transaction);
                 let pause = backoff(database.runtime.as_ref(), options, retries);
                 database.runtime.sleep(pause).await;

@@ -88,8 +88,10 @@ impl EnginePool {
         );
         let mut store = self.wasm.store(state);
         let engine = self.wasm.component.instantiate_async(&mut store).await;
-        let engine =
-            engine.map_err(|error| Error::Internal(format!("no engine instance: {error:#}")))?;
+        let engine = engine.map_err(|error| match error.downcast_ref::<wasmtime::Trap>() {
+            Some(_) => Error::Internal(format!("no engine instance: {error:#}")),
+            None => Error::Unavailable(format!("no room for an engine instance: {error:#}")),
+        })?;
         Ok(Box::new(Instance {
             store,
             engine,

@@ -10,12 +10,21 @@ const GIVEN: [&str; 2] = ["sop:engine/types", "sop:engine/transactions"];
 /// The names that a component imports, in order. Fails on anything that is not a component. A name for a type that is
 /// there already brings nothing in and is left out: the types of a world, such as `run-error`, are imported so.
 pub fn imports(bytes: &[u8]) -> Result<Vec<String>> {
+    if !bytes.starts_with(b"\0asm") {
+        let found = match bytes {
+            [] => "the file is empty",
+            _ => "it does not begin like one",
+        };
+        return Err(Error::PluginInvalid(format!(
+            "no WebAssembly: {found}; build a component (.wasm)"
+        )));
+    }
     let mut names = Vec::new();
     // Components and modules nest; only the outermost one's imports are its own.
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload
-            .map_err(|error| Error::PluginInvalid(format!("damaged or no WebAssembly: {error}")))?
+            .map_err(|error| Error::PluginInvalid(format!("damaged WebAssembly: {error}")))?
         {
             Payload::Version {
                 encoding: Encoding::Module,

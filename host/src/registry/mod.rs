@@ -17,6 +17,7 @@
 //!
 //! It is *not* a lock table: intents live for one put, and whoever meets one past its deadline resolves it.
 
+pub mod confirmed;
 pub mod memory;
 pub mod redis;
 pub mod server;
@@ -238,6 +239,9 @@ pub trait Registry: Send + Sync + std::fmt::Debug + 'static {
             .map(|((_, known), current)| (*known != current).then_some(current))
             .collect())
     }
+
+    /// Forgets handles that are kept in this process: a body they name is gone.
+    fn forget(&self) {}
 
     /// All kept versions of handles, index-aligned.
     async fn history(&self, ids: &[LogicalId]) -> Result<Vec<History>, RegistryError>;

@@ -43,9 +43,9 @@ impl Storage {
     /// more, and moves live blobs out of mostly dead ones. Commits go on meanwhile. Nothing to do without a directory.
     pub async fn checkpoint(&self) -> Result<(), StorageError> {
         let Some(embedded) = self.inner.embedded.get().cloned() else {
-            return Ok(());
+            return self.checkpoint_objects().await;
         };
-        self.check_writable()?;
+        self.check_writable(&self.life())?;
         let storage = self.clone();
         self.detached(async move {
             let mut last = embedded.last.lock().await;
@@ -182,7 +182,7 @@ impl Storage {
     /// calls that write answer an error. Another process may open the database afterwards.
     pub async fn close(&self) -> Result<(), StorageError> {
         let Some(embedded) = self.inner.embedded.get().cloned() else {
-            return Ok(());
+            return self.close_objects().await;
         };
         if embedded.closed.swap(true, Ordering::AcqRel) {
             return Ok(());

@@ -44,13 +44,13 @@ impl Storage {
         let Some(embedded) = self.inner.embedded.get().cloned() else {
             return Ok(Compacted::default());
         };
-        self.check_writable()?;
+        self.check_writable(&self.life())?;
         let storage = self.clone();
         let mut progress: Progress = Box::new(progress);
         self.detached(async move {
             let before_bytes = embedded.statistics()?.disk_bytes;
             let mut last = embedded.last.lock().await;
-            storage.inner.registry.prune().await?;
+            storage.life().registry.prune().await?;
             storage.take_checkpoint(&embedded, &mut last).await?;
             let percent = limits::COMPACTION_LIVE_PERCENT;
             let moved_bytes = storage

@@ -218,7 +218,10 @@ impl Embedded {
 impl From<DirectoryError> for StorageError {
     fn from(error: DirectoryError) -> Self {
         match error {
-            DirectoryError::Damaged { .. } => Self::Corrupt(error.to_string()),
+            DirectoryError::Damaged { .. } | DirectoryError::Gone { .. } => {
+                Self::Corrupt(error.to_string())
+            }
+            DirectoryError::Denied { .. } => Self::Denied(error.to_string()),
             DirectoryError::Fenced(_) => Self::Fenced,
             _ => Self::Unavailable(error.to_string()),
         }

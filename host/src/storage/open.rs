@@ -98,11 +98,12 @@ impl Storage {
         let (sender, receiver) = oneshot::channel();
         let task = (path.to_owned(), options.clone(), Arc::clone(&runtime));
         // Reading the log blocks, and the caller may have one thread only.
-        std::thread::spawn(move || {
+        let thread = std::thread::Builder::new().spawn(move || {
             let (path, options, runtime) = task;
             // Whoever gave up waiting gets a closed directory.
             let _ = sender.send(open(&path, options, &runtime));
         });
+        thread.map_err(|error| DirectoryError::file(path, "start a thread for", &error))?;
         let opened = receiver.await.map_err(|_| OpenError::Ended)??;
         Ok(Self::over_directory(opened, &options, runtime)?)
     }
@@ -135,6 +136,9 @@ impl Storage {
             position,
             appends: 0,
         };
+        if let Some(file) = &file {
+            warn_of_gone_logs(&directory, file)?;
+        }
         let embedded = Embedded::new(directory, registry, options.checkpoint, last, figures);
         embedded.taken(file.as_deref(), 0)?;
         if !options.storage.read_only {
@@ -157,6 +161,25 @@ impl Storage {
             .map(|embedded| embedded.statistics())
             .transpose()
     }
+}
+
+/// Names the log files that are gone although something in them is alive. The rest can be read and saved all the same, so
+/// the database is opened; what lay in them is answered as corrupt.
+fn warn_of_gone_logs(directory: &Directory, checkpoint: &Checkpoint) -> Result<(), DirectoryError> {
+    let files = directory.log_files()?;
+    for number in checkpoint.live().keys() {
+        let Some(id) = LogFileId::from_segment((*number, 0)) else {
+            continue;
+        };
+        if files.binary_search_by_key(&id, |(id, _)| *id).is_err() {
+            let path = directory.log_path(id);
+            tracing::warn!(
+                "{} is missing: what lay in it cannot be read; restore it from a backup",
+                path.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 fn open(

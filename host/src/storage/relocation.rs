@@ -29,7 +29,7 @@ impl Storage {
         ids: &[LogicalId],
         leaves: &(dyn Fn(&PhysicalId) -> bool + Send + Sync),
     ) -> Result<u64, StorageError> {
-        let histories = self.inner.registry.history(ids).await?;
+        let histories = self.life().registry.history(ids).await?;
         let mut batch = Batch::default();
         let mut bytes = 0;
         for (&id, history) in ids.iter().zip(histories) {
@@ -90,8 +90,9 @@ impl Storage {
         }
         Counts::add(&self.inner.counts.relocated, batch.bodies.len() as u64);
         let work = Work::Moves(batch.bodies, batch.moves);
+        let life = self.life();
         match self
-            .submit(self.transaction_id(), Vec::new(), work, 0)
+            .submit(&life, self.transaction_id(), Vec::new(), work, 0)
             .await?
         {
             CommitOutcome::Committed(..) => Ok(batch.bytes as u64),

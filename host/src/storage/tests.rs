@@ -23,20 +23,20 @@ use crate::registry::memory::{HistoryOptions, MemoryRegistry, epoch_version};
 use crate::runtime::{Runtime, TokioRuntime};
 
 const STORE: u64 = 7;
-const COUNT: LogicalId = LogicalId::counter(STORE);
+pub(super) const COUNT: LogicalId = LogicalId::counter(STORE);
 
-fn id(node: u64) -> LogicalId {
+pub(super) fn id(node: u64) -> LogicalId {
     LogicalId::new(STORE, 10 + node)
 }
 
-fn put(id: LogicalId, value: i64) -> Change {
+pub(super) fn put(id: LogicalId, value: i64) -> Change {
     Change {
         id,
         kind: ChangeKind::Put(Bytes::copy_from_slice(&value.to_le_bytes())),
     }
 }
 
-fn add(amount: i64) -> Change {
+pub(super) fn add(amount: i64) -> Change {
     Change {
         id: COUNT,
         kind: ChangeKind::Add(amount),
@@ -47,7 +47,11 @@ fn memory() -> Storage {
     Storage::memory(StorageOptions::default(), Arc::new(TokioRuntime::current()))
 }
 
-async fn values(storage: &Storage, ids: &[LogicalId], at: Version) -> Vec<(Observation, i64)> {
+pub(super) async fn values(
+    storage: &Storage,
+    ids: &[LogicalId],
+    at: Version,
+) -> Vec<(Observation, i64)> {
     let handles = storage.resolve(ids, at).await.unwrap();
     let mut all = Vec::new();
     for (id, handle) in ids.iter().zip(handles) {
@@ -60,14 +64,14 @@ async fn values(storage: &Storage, ids: &[LogicalId], at: Version) -> Vec<(Obser
 }
 
 /// Reads at a fresh read point, so that history cannot expire underneath.
-async fn fresh(storage: &Storage, ids: &[LogicalId]) -> Vec<(Observation, i64)> {
+pub(super) async fn fresh(storage: &Storage, ids: &[LogicalId]) -> Vec<(Observation, i64)> {
     let at = storage.now(None).await.unwrap().version;
     let all = values(storage, ids, at).await;
     storage.release(at);
     all
 }
 
-async fn commit(
+pub(super) async fn commit(
     storage: &Storage,
     observed: Vec<Observation>,
     changes: Vec<Change>,
@@ -79,7 +83,7 @@ async fn commit(
         .unwrap()
 }
 
-async fn filled(storage: &Storage, count: u64, value: i64) -> Vec<LogicalId> {
+pub(super) async fn filled(storage: &Storage, count: u64, value: i64) -> Vec<LogicalId> {
     let ids: Vec<_> = (0..count).map(id).collect();
     let changes = ids
         .iter()
@@ -94,7 +98,7 @@ async fn filled(storage: &Storage, count: u64, value: i64) -> Vec<LogicalId> {
 }
 
 /// Moves one unit between two ids, with as many attempts as it takes.
-async fn transfer(storage: &Storage, from: LogicalId, to: LogicalId) {
+pub(super) async fn transfer(storage: &Storage, from: LogicalId, to: LogicalId) {
     for attempt in 0.. {
         let seen = fresh(storage, &[from, to]).await;
         let changes = vec![put(from, seen[0].1 - 1), put(to, seen[1].1 + 1), add(1)];

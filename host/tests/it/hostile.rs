@@ -16,10 +16,12 @@ fn options(limits: RunLimits) -> RunOptions {
 }
 
 fn limit_name(error: &Error) -> &str {
-    let Error::Limit { name, .. } = error else {
-        panic!("{error}")
-    };
-    name
+    match error {
+        Error::Limit { name, .. } => name,
+        // What had committed before stays; why the run was stopped is the same.
+        Error::AfterCommit { cause } => limit_name(cause),
+        other => panic!("{other}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

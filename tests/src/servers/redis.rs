@@ -88,7 +88,10 @@ impl RedisProcess {
     fn spawn(&mut self) {
         let mut command = Command::new(program());
         // Sentinels want their file first.
-        let file = self.arguments.first().filter(|first| first.ends_with(".conf"));
+        let file = self
+            .arguments
+            .first()
+            .filter(|first| first.ends_with(".conf"));
         command.args(file);
         command.args(["--port", &self.port.to_string()]);
         command.arg("--dir").arg(self.directory.path());
@@ -96,7 +99,9 @@ impl RedisProcess {
         command.args(&self.arguments[usize::from(file.is_some())..]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().unwrap());
-        wait_for("redis-server", || self.try_command::<String>(&["PING"]).is_some());
+        wait_for("redis-server", || {
+            self.try_command::<String>(&["PING"]).is_some()
+        });
     }
 
     /// Its port.
@@ -146,7 +151,9 @@ impl RedisProcess {
     /// One line of INFO.
     pub fn info(&self, section: &str, name: &str) -> String {
         let text: String = self.query(&["INFO", section]).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name}:")));
         line.unwrap_or_default().to_owned()
     }
 
@@ -225,7 +232,10 @@ impl Watched {
         self.sentinel
             .info("sentinel", "master0")
             .contains("status=ok,address=")
-            && self.sentinel.info("sentinel", "master0").contains("slaves=1")
+            && self
+                .sentinel
+                .info("sentinel", "master0")
+                .contains("slaves=1")
     }
 
     /// Where a registry is found.
@@ -246,7 +256,14 @@ impl Cluster {
     pub fn start() -> Self {
         let start = |_| {
             let bus = free_port().to_string();
-            RedisProcess::start_with(&["--save", "", "--cluster-enabled", "yes", "--cluster-port", &bus])
+            RedisProcess::start_with(&[
+                "--save",
+                "",
+                "--cluster-enabled",
+                "yes",
+                "--cluster-port",
+                &bus,
+            ])
         };
         let nodes: Vec<_> = (0..3).map(start).collect();
         let slots = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];

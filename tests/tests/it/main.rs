@@ -10,6 +10,8 @@
 )]
 
 mod golden;
+mod histories;
 mod layers;
 mod readme;
 mod redis;
+mod simulation;

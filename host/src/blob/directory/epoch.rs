@@ -126,7 +126,11 @@ fn put_if_absent(path: &Path, bytes: &[u8], steps: &Steps) -> Result<bool, Direc
         steps.at("sync the epoch folder")?;
         Ok(won)
     };
-    let won = put().map_err(|error| DirectoryError::file(path, "write", &error))?;
+    let won = put().map_err(|error| {
+        // Nobody else uses this name. What stays in spite of it goes with the next opening.
+        let _ = fs::remove_file(&temporary);
+        DirectoryError::file(path, "write", &error)
+    })?;
     sync_folder(folder)?;
     Ok(won)
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::blob::BlobError;
 
 /// Why a database directory cannot be opened or used.
@@ -47,12 +49,30 @@ pub enum DirectoryError {
         /// What is wrong.
         reason: String,
     },
+    /// A file that must be there is not.
+    #[error("{path} is missing: {reason}; restore it from a backup")]
+    Gone {
+        /// The file.
+        path: PathBuf,
+        /// Why it must be there.
+        reason: String,
+    },
     /// Another process took the database over in spite of the lock.
     #[error("{0} was taken over by another process: open it again")]
     Fenced(PathBuf),
     /// No room left.
-    #[error("no room left on the disk of {0}: free some space and try again")]
+    #[error("no room left for {0} (disk, quota or file size limit): free some space and try again")]
     Full(PathBuf),
+    /// Permissions or a read-only file system do not allow it.
+    #[error("cannot {action} {path}: {reason}; ask for its permissions, or use a copy")]
+    Denied {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// The answer of the system.
+        reason: String,
+    },
     /// The file system failed.
     #[error("cannot {action} {path}: {reason}")]
     File {
@@ -66,15 +86,40 @@ pub enum DirectoryError {
 }
 
 impl DirectoryError {
-    /// A failed file operation; a full disk is told apart.
+    /// A failed file operation. What trying again cannot mend is told apart.
     pub(crate) fn file(path: &Path, action: &'static str, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
         if is_full(error) {
             return Self::Full(path.to_owned());
         }
-        Self::File {
-            path: path.to_owned(),
-            action,
-            reason: error.to_string(),
+        let (path, reason) = (path.to_owned(), error.to_string());
+        match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::Denied {
+                path,
+                action,
+                reason,
+            },
+            ErrorKind::IsADirectory | ErrorKind::NotADirectory => Self::Damaged {
+                path,
+                offset: 0,
+                reason,
+            },
+            _ => Self::File {
+                path,
+                action,
+                reason,
+            },
+        }
+    }
+
+    /// A file that could not be read, although it must be there.
+    pub(crate) fn unread(path: &Path, because: &str, error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::Gone {
+                path: path.to_owned(),
+                reason: because.to_owned(),
+            },
+            _ => Self::file(path, "read", error),
         }
     }
 
@@ -93,11 +138,18 @@ impl From<DirectoryError> for BlobError {
         let message = error.to_string();
         match error {
             DirectoryError::Full(_) => Self::Full(message),
-            DirectoryError::Damaged { .. } => Self::Damaged(message),
+            DirectoryError::Denied { .. } => Self::Denied(message),
+            DirectoryError::Damaged { .. } | DirectoryError::Gone { .. } => Self::Damaged(message),
             DirectoryError::Fenced(_) => Self::Closed(message),
             _ => Self::Unavailable(message),
         }
     }
+}
+
+/// Whether an error says that this process, or all of them, have too many files open.
+pub(crate) fn is_out_of_handles(error: &std::io::Error) -> bool {
+    let code = error.raw_os_error();
+    code == Some(Errno::MFILE.raw_os_error()) || code == Some(Errno::NFILE.raw_os_error())
 }
 
 /// Whether an error says that the disk, a quota or the largest file size is used up.

@@ -9,7 +9,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
 use super::error::is_full;
-use super::layout::{LogFileId, LogPosition, sync_folder};
+use super::layout::{LogFileId, LogPosition};
 use super::steps::Steps;
 use crate::limits;
 
@@ -65,7 +65,7 @@ impl LogFile {
         self.steps.at("sync a new log file")?;
         self.file.sync_all()?;
         let folder = self.path.parent().unwrap_or(&self.path);
-        sync_folder(folder).map_err(|error| io::Error::other(error.to_string()))
+        File::open(folder).and_then(|folder| folder.sync_all())
     }
 
     /// Where the next frame starts.
@@ -117,8 +117,10 @@ impl LogFile {
             u64::from(self.allocated),
             length,
         ) {
-            // A file system that cannot allocate gets its room from the zeros.
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            Ok(()) => Ok(()),
+            // A file system that cannot allocate gets its room from the zeros; the length says all the same that this file
+            // was begun.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.file.set_len(u64::from(target)),
             Err(error) => Err(error.into()),
         }
     }

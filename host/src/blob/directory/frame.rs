@@ -14,7 +14,7 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::layout::LogPosition;
+use super::layout::{LogFileId, LogPosition};
 use crate::blob::SegmentKey;
 
 /// Length of a header, in bytes.
@@ -22,7 +22,7 @@ pub(crate) const HEADER_BYTES: u32 = 64;
 /// Every frame starts at a multiple of this.
 pub(crate) const ALIGNMENT_BYTES: u32 = 8;
 
-const HEADER_LENGTH: usize = HEADER_BYTES as usize;
+pub(crate) const HEADER_LENGTH: usize = HEADER_BYTES as usize;
 const MAGIC: u32 = 0x676f_6c73;
 const CHECKED_BYTES: usize = 56;
 
@@ -127,11 +127,18 @@ impl Frame {
     /// The frame whose header starts at the first byte of `bytes`, if it is one and belongs at this position.
     pub(crate) fn decode(bytes: &[u8], at: LogPosition, seed: u64) -> Option<Self> {
         let header: &[u8; HEADER_LENGTH] = bytes.first_chunk()?;
-        if word(header, 0) != MAGIC {
-            return None;
-        }
+        Self::is_checked(header, seed)
+            .then(|| Self::read(header, at))
+            .flatten()
+    }
+
+    fn is_checked(header: &[u8; HEADER_LENGTH], seed: u64) -> bool {
         let (checked, check) = header.split_at(CHECKED_BYTES);
-        if check != checksum(checked, seed).to_le_bytes() {
+        check == checksum(checked, seed).to_le_bytes()
+    }
+
+    fn read(header: &[u8; HEADER_LENGTH], at: LogPosition) -> Option<Self> {
+        if word(header, 0) != MAGIC {
             return None;
         }
         let found = LogPosition {
@@ -161,6 +168,34 @@ impl Frame {
     pub(crate) fn next_offset(&self) -> Option<u32> {
         self.at.offset.checked_add(frame_bytes(self.length)?)
     }
+}
+
+/// Why a log file is not the one that its name says, if that can be told from its first frames. `header` reads one.
+///
+/// A frame of this database lies at its place or in the wrong file. One that fails its checksum may be damaged or torn; but
+/// two that follow each other and both fail are the log of another database.
+pub(crate) fn misplaced(
+    file: LogFileId,
+    seed: u64,
+    header: impl Fn(u32) -> Option<[u8; HEADER_LENGTH]>,
+) -> Option<&'static str> {
+    let first = header(0)?;
+    let named = LogPosition {
+        epoch: word(&first, 2),
+        index: word(&first, 3),
+        offset: 0,
+    };
+    if Frame::is_checked(&first, seed) {
+        return (named.file() != file).then_some("it is another log file of this database");
+    }
+    let next = Frame::read(&first, named)?.next_offset()?;
+    let second = header(next)?;
+    let at = LogPosition {
+        offset: next,
+        ..named
+    };
+    let foreign = Frame::read(&second, at).is_some() && !Frame::is_checked(&second, seed);
+    foreign.then_some("it is the log of another database, or its beginning is damaged")
 }
 
 /// Length of a frame with its header and the zeros after it.

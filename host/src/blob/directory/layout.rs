@@ -242,7 +242,19 @@ pub(crate) fn inspect(layout: &Layout) -> Result<Found, DirectoryError> {
         reason: reason.to_owned(),
     };
     match fs::metadata(root) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Empty),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return if root.is_symlink() {
+                Err(foreign("it is a link that leads nowhere"))
+            } else {
+                Ok(Found::Empty)
+            };
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(foreign("a part of its path is a file"));
+        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidFilename => {
+            return Err(foreign("its name is too long"));
+        }
         Err(error) => return Err(DirectoryError::file(root, "open", &error)),
         Ok(metadata) if !metadata.is_dir() => return Err(foreign("it is a file")),
         Ok(_) => {}

@@ -28,6 +28,7 @@ use bytes::Bytes;
 use futures::channel::oneshot;
 use parking_lot::{Condvar, Mutex};
 
+use super::error::DirectoryError;
 use super::frame::{self, checksum};
 use super::layout::LogPosition;
 use super::writer::{Writer, WriterError};
@@ -397,7 +398,8 @@ impl Shared {
             match writer.append(append) {
                 Ok(place) => answers.push(Ok(place)),
                 Err(WriterError::Full(error)) => {
-                    answers.push(Err(BlobError::Full(error.to_string())))
+                    let error = DirectoryError::file(&writer.path(), "write", &error);
+                    answers.push(Err(BlobError::Full(error.to_string())));
                 }
                 Err(WriterError::Failed(error)) => return Err(error.to_string()),
             }

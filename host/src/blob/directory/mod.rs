@@ -15,7 +15,7 @@
 //! must not do is succeed *after* someone decided that it never happened, so a key that was given up is remembered.
 //!
 //! Opening for writing is a recovery (`opening`): it claims the next epoch, replays the log since the newest checkpoint
-//! (`scan`), writes a checkpoint if there was anything to replay, decides the manifest, and starts a new log file.
+//! (`scan`), writes a checkpoint if there was anything to replay, starts a new log file, and decides the manifest.
 //! Opening for reading claims, writes and syncs nothing.
 //!
 //! - Names of epochs and log files are never used twice, so physical ids are not either.
@@ -157,6 +157,11 @@ impl Directory {
         })
     }
 
+    /// Where a log file lies.
+    pub fn log_path(&self, id: LogFileId) -> PathBuf {
+        self.layout.log(id)
+    }
+
     /// The log files with their lengths on the disk, in order.
     pub fn log_files(&self) -> Result<Vec<(LogFileId, u64)>, DirectoryError> {
         sizes(self.layout.list_logs()?, |id| self.layout.log(*id))
@@ -252,6 +257,16 @@ impl BlobStore for Directory {
             log.check()?;
         }
         self.reader.read(id, before)
+    }
+
+    fn place(&self, id: PhysicalId) -> String {
+        match LogFileId::from_segment(id.segment) {
+            Some(file) => {
+                let path = self.layout.log(file);
+                format!("{} is damaged at byte {}", path.display(), id.offset)
+            }
+            None => format!("blob {id}"),
+        }
     }
 }
 

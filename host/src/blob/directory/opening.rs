@@ -1,7 +1,7 @@
 //! Opening a directory: for writing it begins a new epoch, step by step; for reading it changes nothing.
 //!
 //! ```text
-//!  1 lock ─ 2 void ─ 3 claim n+1 ─ 4 checkpoint + replay ─ 5 new checkpoint ─ 6 manifest n+1 ─ 7 log file
+//!  1 lock ─ 2 void ─ 3 claim n+1 ─ 4 checkpoint + replay ─ 5 new checkpoint ─ 6 log file ─ 7 manifest n+1
 //! ```
 //!
 //! 1. The lock gives a clear error to a second opener. A half made directory is made again.
@@ -11,8 +11,11 @@
 //! 4. The caller reads the newest checkpoint of the newest real epoch and replays what the log holds since. What was
 //!    replayed is synced: it may have been with the operating system only.
 //! 5. If anything was replayed, the result is written as a checkpoint of the new epoch.
-//! 6. The manifest decides: from here on the old log is never replayed again. Whoever finds a void there was too slow.
-//! 7. The log of the new epoch starts with a new file.
+//! 6. The log of the new epoch starts with a new, empty file.
+//! 7. The manifest decides: from here on the old log is never replayed again. Whoever finds a void there was too slow.
+//!
+//! So an epoch that began has a log file, and a log file with a record has a manifest: if one of them is gone, it was
+//! taken away, and the database is not opened as if nothing had been written.
 //!
 //! Stopped between any two steps, the next opening finds either the old epoch with its log, or the new one.
 
@@ -106,7 +109,7 @@ impl Opening {
             return Err(missing());
         };
         let lock = lock::shared(&layout)?;
-        let newest = epoch::newest(&layout, id.seed())?;
+        let newest = newest_with_log(&layout, id.seed())?;
         let mut opening = Self {
             layout,
             id,
@@ -124,7 +127,7 @@ impl Opening {
     fn claim(&mut self, owner: u64) -> Result<(), DirectoryError> {
         let seed = self.id.seed();
         let steps = self.options.steps.clone();
-        let newest = epoch::newest(&self.layout, seed)?;
+        let newest = newest_with_log(&self.layout, seed)?;
         if !newest.decided {
             epoch::decide(&self.layout, newest.claimed, &Manifest::Void, seed, &steps)?;
         }
@@ -239,23 +242,26 @@ impl Opening {
         let root = self.layout.root().to_owned();
         let mut log = None;
         if let Some(epoch) = self.claimed {
-            let manifest = Manifest::Real(checkpoint);
-            let won = epoch::decide(&self.layout, epoch, &manifest, seed, &steps)?;
-            if !won || epoch::claimed_after(&self.layout, epoch)? {
-                return Err(DirectoryError::Fenced(root));
-            }
             let interval = match self.options.durability {
                 Durability::Sync => None,
                 Durability::Relaxed { interval } => Some(interval),
             };
-            let started = Writer::create(self.layout.clone(), epoch, seed, self.options)
-                .and_then(|writer| Log::start(writer, interval));
-            log = Some(started.map_err(|error: io::Error| {
-                DirectoryError::file(&root, "start the log in", &error)
-            })?);
+            let failed = |error: io::Error| DirectoryError::file(&root, "start the log in", &error);
+            let writer = Writer::create(self.layout.clone(), epoch, seed, self.options);
+            let writer = writer.map_err(failed)?;
+            let manifest = Manifest::Real(checkpoint);
+            let won = epoch::decide(&self.layout, epoch, &manifest, seed, &steps);
+            if won.is_err() && matches!(self.layout.manifest(epoch).try_exists(), Ok(false)) {
+                // The epoch did not begin: on a full disk, its log must not stay in the way.
+                let _ = std::fs::remove_file(writer.path());
+            }
+            if !won? || epoch::claimed_after(&self.layout, epoch)? {
+                return Err(DirectoryError::Fenced(root));
+            }
+            log = Some(Log::start(writer, interval).map_err(failed)?);
         }
         let epoch = self.claimed.or(self.real).unwrap_or(0);
-        let reader = Reader::new(self.layout.clone());
+        let reader = Reader::new(self.layout.clone(), seed);
         Ok(Directory {
             layout: self.layout,
             id: self.id,
@@ -266,4 +272,22 @@ impl Opening {
             lock: Mutex::new(Some(self.lock)),
         })
     }
+}
+
+/// The newest epoch, if the log agrees: records of an epoch that never began mean that its manifest was taken away.
+fn newest_with_log(layout: &Layout, seed: u64) -> Result<epoch::Newest, DirectoryError> {
+    // The log is looked at first: a record that is seen there has its manifest already.
+    let logs = layout.list_logs()?;
+    let newest = epoch::newest(layout, seed)?;
+    let began = newest.real.map_or(0, |(epoch, _)| epoch);
+    for id in logs.into_iter().rev().take_while(|id| id.epoch > began) {
+        if scan::has_record(layout, id, seed)? {
+            let name = layout.log(id);
+            return Err(DirectoryError::Gone {
+                path: layout.manifest(id.epoch),
+                reason: format!("{} has records of this epoch", name.display()),
+            });
+        }
+    }
+    Ok(newest)
 }

@@ -11,6 +11,7 @@ use parking_lot::RwLock;
 use sop_engine::types::PhysicalId;
 
 use super::error::DirectoryError;
+use super::frame::{HEADER_LENGTH, misplaced};
 use super::layout::{Layout, LogFileId};
 use crate::blob::BlobError;
 use crate::limits;
@@ -19,13 +20,15 @@ use crate::limits;
 #[derive(Debug)]
 pub(crate) struct Reader {
     layout: Layout,
+    seed: u64,
     files: RwLock<HashMap<LogFileId, Arc<File>>>,
 }
 
 impl Reader {
-    pub(crate) fn new(layout: Layout) -> Self {
+    pub(crate) fn new(layout: Layout, seed: u64) -> Self {
         Self {
             layout,
+            seed,
             files: RwLock::new(HashMap::new()),
         }
     }
@@ -47,10 +50,8 @@ impl Reader {
             |error: io::Error| BlobError::from(DirectoryError::file(&path(), "read", &error));
         // A forged id must not make the host allocate more than there is to read.
         if u64::from(end) > file.metadata().map_err(failed)?.len() {
-            return Err(BlobError::Damaged(format!(
-                "blob {id} lies beyond the end of {}",
-                path().display()
-            )));
+            let reason = format!("it ends before byte {end}, where blob {id} ends");
+            return Err(DirectoryError::damaged(&path(), u64::from(start), reason).into());
         }
         let mut bytes = vec![0; (end - start) as usize];
         file.read_exact_at(&mut bytes, u64::from(start))
@@ -70,6 +71,15 @@ impl Reader {
             }
             Err(error) => return Err(DirectoryError::file(&path, "open", &error).into()),
         };
+        // A body says whose page it is, but not of which database and time: that only its file says.
+        let header = |offset: u32| {
+            let mut bytes = [0; HEADER_LENGTH];
+            let read = file.read_exact_at(&mut bytes, u64::from(offset));
+            read.is_ok().then_some(bytes)
+        };
+        if let Some(reason) = misplaced(file_id, self.seed, header) {
+            return Err(DirectoryError::damaged(&path, 0, reason).into());
+        }
         let mut files = self.files.write();
         if files.len() >= limits::LOG_FILES_OPEN_MAX {
             // Opening again costs microseconds, so which one goes matters little: the oldest is read least.

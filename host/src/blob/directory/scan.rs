@@ -10,6 +10,10 @@
 //! with the torn record and never acknowledged. Unless a frame behind says that the log was on the disk *beyond* that
 //! place when it was written. Then the broken record had been acknowledged, and going on without it would lose a commit
 //! silently: that is damage, and the database is not opened.
+//!
+//! A log file is durable, with room for a frame, before anything says that the log goes on in it. So one that is missing or
+//! shorter is damage too; and so is one that begins with the frames of
+//! another file or another database.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,7 +22,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 use super::error::DirectoryError;
-use super::frame::{ALIGNMENT_BYTES, Frame, FrameKind, HEADER_BYTES, checksum};
+use super::frame::{ALIGNMENT_BYTES, Frame, FrameKind, HEADER_BYTES, checksum, misplaced};
 use super::layout::{Layout, LogFileId, LogPosition};
 use crate::blob::{SegmentKey, SegmentPlace};
 
@@ -63,13 +67,11 @@ pub(crate) fn scan<E: From<DirectoryError>>(
             index,
         };
         let Some(file) = LoadedFile::load(layout, id, seed)? else {
-            scanned.end = LogPosition {
-                epoch: id.epoch,
-                index,
-                offset: start,
-            };
-            break;
+            let reason = "the log goes on in it".to_owned();
+            let path = layout.log(id);
+            return Err(DirectoryError::Gone { path, reason }.into());
         };
+        file.refuse_stump(layout)?;
         scanned.files.push(id);
         let end = file.segments(start, &mut |frame, bytes| {
             scanned.segments += 1;
@@ -96,6 +98,16 @@ pub(crate) fn scan<E: From<DirectoryError>>(
     }
     refuse_damage(layout, seed, scanned.end)?;
     Ok(scanned)
+}
+
+/// Whether a log file begins with a record.
+pub(crate) fn has_record(
+    layout: &Layout,
+    id: LogFileId,
+    seed: u64,
+) -> Result<bool, DirectoryError> {
+    let file = LoadedFile::load(layout, id, seed)?;
+    Ok(file.is_some_and(|file| file.frame_at(0).is_some()))
 }
 
 /// Fails if any frame behind `end` says that the log was durable beyond it.
@@ -154,6 +166,19 @@ impl LoadedFile {
             seed,
             bytes: Bytes::from(bytes),
         }))
+    }
+
+    /// Fails if there is less than any log file has, or the frames of another file.
+    fn refuse_stump(&self, layout: &Layout) -> Result<(), DirectoryError> {
+        let damaged = |reason: &str| DirectoryError::damaged(&layout.log(self.id), 0, reason);
+        if self.bytes.len() < HEADER_BYTES as usize {
+            return Err(damaged("it is shorter than any log file"));
+        }
+        let header = |offset: u32| self.bytes.get(offset as usize..)?.first_chunk().copied();
+        match misplaced(self.id, self.seed, header) {
+            Some(reason) => Err(damaged(reason)),
+            None => Ok(()),
+        }
     }
 
     fn position(&self, offset: u32) -> LogPosition {

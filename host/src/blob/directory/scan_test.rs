@@ -128,7 +128,7 @@ async fn damage_in_an_older_file_is_found_by_what_later_files_say() {
     }
     std::fs::remove_file(&path).unwrap();
     assert!(
-        matches!(look(folder.path()), Err(DirectoryError::Damaged { .. })),
+        matches!(look(folder.path()), Err(DirectoryError::Gone { .. })),
         "file 1 removed"
     );
     std::fs::write(&path, &whole).unwrap();
@@ -136,9 +136,54 @@ async fn damage_in_an_older_file_is_found_by_what_later_files_say() {
     let third = path.with_file_name("00000001-00000003.log");
     std::fs::remove_file(third).unwrap();
     assert!(
-        matches!(look(folder.path()), Err(DirectoryError::Damaged { .. })),
+        matches!(look(folder.path()), Err(DirectoryError::Gone { .. })),
         "file 3 removed"
     );
+}
+
+#[tokio::test]
+async fn an_only_file_that_is_taken_away_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, path) = killed(folder.path(), &[100]).await;
+    for kept in [0, 1, 63] {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(kept)
+            .unwrap();
+        let found = look(folder.path());
+        assert!(
+            matches!(&found, Err(DirectoryError::Damaged { path: named, .. }) if *named == path),
+            "cut at {kept}: {found:?}"
+        );
+    }
+    std::fs::remove_file(&path).unwrap();
+    let found = look(folder.path());
+    assert!(
+        matches!(&found, Err(DirectoryError::Gone { path: named, .. }) if *named == path),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_taken_away_is_missed_because_its_log_has_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, path) = killed(folder.path(), &[100]).await;
+    let manifest = Layout::new(folder.path()).manifest(1);
+    std::fs::remove_file(&manifest).unwrap();
+    let is_missed = |found: Option<DirectoryError>| {
+        assert!(
+            matches!(&found, Some(DirectoryError::Gone { path, .. }) if *path == manifest),
+            "{found:?}"
+        );
+    };
+    is_missed(look(folder.path()).err());
+    is_missed(open(folder.path(), small_files()).err());
+    assert!(!manifest.exists(), "no void in its place");
+    // A log without a record is what a killed opening leaves: its epoch never began.
+    std::fs::write(&path, [0; 4096]).unwrap();
+    assert_eq!(look(folder.path()).unwrap(), []);
 }
 
 #[tokio::test]
@@ -162,7 +207,10 @@ async fn stale_bytes_of_a_recycled_file_are_no_records() {
     let other = tempfile::tempdir().unwrap();
     let (_, other_path) = killed(other.path(), &[1]).await;
     std::fs::write(&other_path, &whole).unwrap();
-    assert_eq!(look(other.path()).unwrap().len(), 0);
+    assert!(matches!(
+        look(other.path()),
+        Err(DirectoryError::Damaged { .. })
+    ));
 }
 
 #[tokio::test]
@@ -186,6 +234,16 @@ proptest::proptest! {
         whole.splice(at.min(whole.len()).., bytes);
         std::fs::write(layout.log(start.file()), &whole).unwrap();
         let scanned = scan::<DirectoryError>(&layout, 7, start, &mut |_, _, _| Ok(()));
-        proptest::prop_assert_eq!(scanned.unwrap().segments, 0);
+        match scanned {
+            Ok(scanned) => proptest::prop_assert_eq!(scanned.segments, 0),
+            // Too short for any log file; or whole, and then the next file is missing.
+            Err(error) => {
+                let is_damage = matches!(
+                    error,
+                    DirectoryError::Damaged { .. } | DirectoryError::Gone { .. }
+                );
+                proptest::prop_assert!(is_damage);
+            }
+        }
     }
 }

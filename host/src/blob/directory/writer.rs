@@ -1,9 +1,10 @@
 //! Turns segments into frames and frames into files: the part of the log that knows no queue.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::error::is_full;
+use super::error::{is_full, is_out_of_handles};
 use super::file::LogFile;
 use super::frame::{Frame, FrameKind, HEADER_BYTES, frame_bytes};
 use super::layout::{Layout, LogFileId, LogPosition};
@@ -15,14 +16,14 @@ use crate::limits;
 /// Why an append failed.
 #[derive(Debug)]
 pub(crate) enum WriterError {
-    /// No room; nothing of this record was written.
+    /// No room, or no handle for a new file; nothing of this record was written.
     Full(io::Error),
     /// The log may hold anything after its durable position.
     Failed(io::Error),
 }
 
 fn told_apart(error: io::Error) -> WriterError {
-    if is_full(&error) {
+    if is_full(&error) || is_out_of_handles(&error) {
         WriterError::Full(error)
     } else {
         WriterError::Failed(error)
@@ -68,6 +69,11 @@ impl Writer {
             durable: start,
             counts,
         })
+    }
+
+    /// The file that is written.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.layout.log(self.file.position().file())
     }
 
     pub(crate) fn counts(&self) -> Arc<LogCounts> {

@@ -11,6 +11,11 @@
 //! whoever wrote reads the object back. That rule lives above this trait, so that it is the same for every backend and
 //! runs in the simulation; an implementation only says honestly what it was told.
 
+pub mod memory;
+pub mod probe;
+pub mod remote;
+pub mod store;
+
 use std::ops::Range;
 
 use async_trait::async_trait;

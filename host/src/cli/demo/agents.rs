@@ -18,6 +18,8 @@ const HANDOVER_DOCUMENTS: usize = 500;
 const RUN_DOCUMENTS: u64 = 2;
 /// Longest time of one run.
 const WALL: Duration = Duration::from_secs(60);
+/// How long an agent rests after a run that failed.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Most times a run is repeated after a conflict.
 const ATTEMPTS_MAX: u32 = 1_000;
 
@@ -56,6 +58,8 @@ pub(super) struct Tally {
     pub(super) retries: u64,
     /// Transactions that committed after validating their reads again.
     pub(super) revalidated: u64,
+    /// Runs that failed while the storage was away, and were given up.
+    pub(super) failures: u64,
     /// How long it took.
     pub(super) elapsed: Duration,
 }
@@ -67,6 +71,7 @@ impl Tally {
             conflicts: self.conflicts + other.conflicts,
             retries: self.retries + other.retries,
             revalidated: self.revalidated + other.revalidated,
+            failures: self.failures + other.failures,
             elapsed: self.elapsed + other.elapsed,
         }
     }
@@ -81,6 +86,8 @@ pub(super) struct Swarm {
     pub(super) shards: u32,
     /// Documents have ids below this one.
     pub(super) span: u64,
+    /// Failed runs that each agent may leave behind: hosts and servers that die are part of the show.
+    pub(super) failures_max: u64,
 }
 
 fn options() -> RunOptions {
@@ -160,7 +167,17 @@ impl Swarm {
         let mut tally = Tally::default();
         let mut turn = 0;
         while !stop.load(Ordering::Relaxed) {
-            let (report, retries) = self.run(agent, turn, &options).await?;
+            let (report, retries) = match self.run(agent, turn, &options).await {
+                Ok(done) => done,
+                Err(failure) if tally.failures < self.failures_max => {
+                    tracing::info!(agent, failure.message, "a run failed; the agent goes on");
+                    tally.failures += 1;
+                    turn += 1;
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            };
             turn += 1;
             tally.documents += report.documents.len() as u64;
             tally.conflicts += report.conflicts + u64::from(retries);

@@ -52,7 +52,10 @@ pub(super) fn collect(
     });
     let mut documents = Vec::new();
     for entry in entered {
-        let entry = entry.map_err(|error| Failure::new("file", error.to_string()))?;
+        let entry = entry.map_err(|error| match (error.path(), error.io_error()) {
+            (Some(path), Some(error)) => Failure::file(path, error),
+            _ => Failure::new("file", error.to_string()),
+        })?;
         let small = entry
             .metadata()
             .is_ok_and(|metadata| metadata.is_file() && metadata.len() <= FILE_BYTES_MAX);

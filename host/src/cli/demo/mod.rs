@@ -8,10 +8,13 @@
 //!  round 1: this process                      prove
 //!  round 2: another process, killed half-way  reopen, prove; go on to the end, prove
 //! ```
+//!
+//! With `--hosts` the agents are spread over several processes on one shared database; see [`hosts`].
 
 mod agents;
 mod child;
 mod documents;
+mod hosts;
 mod proof;
 mod report;
 mod stored;
@@ -47,7 +50,8 @@ const KILL_PERCENT: u64 = 45;
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  sop demo\n  sop demo --agents 100 --documents /usr/share/doc\n  \
-    sop demo --directory ./demo --keep     then: sop --database dir:./demo scan documents"
+    sop demo --directory ./demo --keep     then: sop --database dir:./demo scan documents\n  \
+    sop demo --hosts 3 --database s3://bucket/demo --registry redis://localhost"
 )]
 pub(crate) struct Arguments {
     /// Agents at work at the same time
@@ -74,6 +78,16 @@ pub(crate) struct Arguments {
     /// Keep the database
     #[arg(long)]
     keep: bool,
+    /// Spread the agents over so many host processes on the database and the registry that the global options name, and kill
+    /// one of them half-way. The prefix must be empty
+    #[arg(long, value_name = "HOSTS", value_parser = clap::value_parser!(u32).range(2..=64))]
+    hosts: Option<u32>,
+    /// With --hosts: empty the whole registry server half-way. Only for a server that holds nothing else
+    #[arg(long, requires = "hosts")]
+    flush_registry: bool,
+    /// Be one of the hosts
+    #[arg(long, hide = true)]
+    be_host: bool,
     /// Be the process that dies: after so many documents
     #[arg(long, hide = true, value_name = "DOCUMENTS")]
     die_after: Option<u64>,
@@ -85,6 +99,15 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) async fn run(self, global: &Global, console: &mut Console) -> Outcome<Exit> {
         let plugin = load(&self.plugin).await?;
+        if self.be_host {
+            let swarm = self.swarm(hosts::open(global).await?, plugin, self.span);
+            return hosts::work(swarm).await.map(|()| Exit::Success);
+        }
+        if let Some(count) = self.hosts {
+            return hosts::run(&self, count, plugin, global, console)
+                .await
+                .map(|()| Exit::Success);
+        }
         if let (Some(count), Some(directory)) = (self.die_after, &self.directory) {
             let swarm = self.swarm(open(directory).await?, plugin, self.span);
             return child::work_and_die(&swarm, count)
@@ -106,7 +129,9 @@ impl Arguments {
                 "the database is kept: sop --database dir:{} stat",
                 directory.display()
             ));
-        } else if let Err(error) = std::fs::remove_dir_all(&directory) {
+        } else if let Err(error) = std::fs::remove_dir_all(&directory)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
             console.note(&format!(
                 "{} could not be removed: {error}",
                 directory.display()
@@ -127,6 +152,7 @@ impl Arguments {
             agents: self.agents,
             shards: self.shards(),
             span,
+            failures_max: if self.be_host { hosts::FAILURES_MAX } else { 0 },
         }
     }
 

@@ -92,7 +92,7 @@ fn entries_come_back_by_id_and_in_order() {
         assert_eq!(between, (1..count.min(2)).map(entry).collect::<Vec<_>>());
         let live: u64 = all
             .iter()
-            .flat_map(writer::blobs)
+            .flat_map(blobs)
             .map(|id| u64::from(id.length))
             .sum();
         assert_eq!(checkpoint.live().values().sum::<u64>(), live);

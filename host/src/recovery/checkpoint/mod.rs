@@ -63,8 +63,9 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Opens a checkpoint file of the database with this seed.
     pub fn open(path: &Path, seed: u64) -> Result<Self, DirectoryError> {
-        let failed = |error: io::Error| DirectoryError::file(path, "read", &error);
-        let file = File::open(path).map_err(failed)?;
+        let because = "the newest state of the database starts from it";
+        let file =
+            File::open(path).map_err(|error| DirectoryError::unread(path, because, &error))?;
         Self::over(path, Source::File(file), seed)
     }
 

@@ -14,7 +14,7 @@ use crate::limits;
 use crate::recovery::checkpoint::{Checkpoint, CheckpointBuilder};
 use crate::recovery::entry::{Base, Header};
 use crate::recovery::replay::Replay;
-use crate::registry::memory::{HistoryOptions, MemoryRegistry};
+use crate::registry::memory::{HistoryOptions, MemoryRegistry, Survey};
 
 /// A registry in this process that holds what is to go on.
 #[derive(Debug)]
@@ -106,6 +106,18 @@ impl EpochStore {
         Ok(Checkpoint::from_bytes(&name, bytes, self.seed)?)
     }
 
+    /// How many segments a recovery would look at, and their bytes.
+    pub(super) async fn unreplayed(&self, epoch: u32) -> Result<(u64, u64), EpochError> {
+        let from = self.newest_checkpoint(epoch).await?.header().period;
+        let prefix = segments(epoch);
+        let listed = self.patient(|| self.objects.list(&prefix)).await?;
+        let later = listed
+            .iter()
+            .filter(|listed| key_of(epoch, &listed.name).is_some_and(|key| key.period >= from));
+        let lengths: Vec<u64> = later.map(|listed| listed.bytes).collect();
+        Ok((lengths.len() as u64, lengths.iter().sum()))
+    }
+
     /// All segments of an epoch from a period on that are committed and hold transactions.
     async fn committed(&self, epoch: u32, period: u32) -> Result<Vec<Found>, EpochError> {
         let prefix = segments(epoch);
@@ -180,38 +192,34 @@ impl EpochStore {
             .ok_or_else(short)
     }
 
-    /// Writes the state of a registry as a checkpoint of an epoch.
-    pub(super) async fn put_checkpoint(
+    /// Writes what a survey gathers as a checkpoint of an epoch: its segments from this period on come after it.
+    pub async fn put_survey(
         &self,
-        registry: &MemoryRegistry,
+        mut survey: Survey<'_>,
         epoch: u32,
         period: u32,
     ) -> Result<u64, EpochError> {
         let name = checkpoint_name(epoch, period);
-        let bytes = {
-            let mut survey = registry.survey();
-            let mut builder = CheckpointBuilder::new(&name, self.seed);
-            loop {
-                let entries = survey.next_entries(limits::CHECKPOINT_CHUNK_ENTRIES);
-                let entries = entries.map_err(|error| builder.failed(&error))?;
-                if entries.is_empty() {
-                    break;
-                }
-                for entry in &entries {
-                    builder.push(entry)?;
-                }
+        let mut builder = CheckpointBuilder::new(&name, self.seed);
+        loop {
+            let entries = survey.next_entries(limits::CHECKPOINT_CHUNK_ENTRIES);
+            let entries = entries.map_err(|error| builder.failed(&error))?;
+            if entries.is_empty() {
+                break;
             }
-            let header = Header {
-                epoch,
-                period,
-                ..survey.header().clone()
-            };
-            Bytes::from(builder.finish(&header)?)
+            for entry in &entries {
+                builder.push(entry)?;
+            }
+        }
+        let header = Header {
+            epoch,
+            period,
+            ..survey.header().clone()
         };
-        let length = bytes.len() as u64;
-        self.patient(|| self.objects.put(&name, bytes.clone()))
-            .await?;
-        Ok(length)
+        let bytes = Bytes::from(builder.finish(&header)?);
+        let put = || self.objects.put(&name, bytes.clone());
+        self.patient(put).await?;
+        Ok(bytes.len() as u64)
     }
 }
 

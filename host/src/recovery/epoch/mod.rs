@@ -119,6 +119,19 @@ pub struct Epoch {
     pub replayed: Option<(usize, usize)>,
 }
 
+/// Where the epochs of a database stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochSurvey {
+    /// The highest claimed one.
+    pub newest: u32,
+    /// The newest one that really began.
+    pub real: u32,
+    /// Segments that a recovery would look at.
+    pub segments: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// What somebody else's recovery looked like when it was last looked at.
 #[derive(Debug, Default)]
 struct Watch {
@@ -127,9 +140,15 @@ struct Watch {
 }
 
 impl EpochStore {
-    /// An epoch that is active and not superseded: the one that is there, or a new one by recovery. `known_active`: an
-    /// epoch that the caller saw active, so that finding it inactive means that it was lost.
-    pub async fn obtain(&self, target: &Target, known_active: u32) -> Result<Epoch, EpochError> {
+    /// A new epoch, even if one is active.
+    pub async fn supersede(&self, target: &Target) -> Result<Epoch, EpochError> {
+        let newest = self.newest().await?;
+        self.obtain(target, newest).await
+    }
+
+    /// An epoch above `ended` that is active and not superseded: the one that is there, or a new one by recovery. The
+    /// caller knows that `ended` was active and has ended, whatever the registry says of it; 0 = it knows nothing.
+    pub async fn obtain(&self, target: &Target, ended: u32) -> Result<Epoch, EpochError> {
         let mut watch = Watch::default();
         let mut overtaken = 0;
         loop {
@@ -142,7 +161,7 @@ impl EpochStore {
                          {newest} epochs: they do not belong together"
                     )));
                 }
-                if active == newest {
+                if active == newest && active > ended {
                     return Ok(Epoch {
                         number: active,
                         registry: server.registry(active),
@@ -151,7 +170,7 @@ impl EpochStore {
                     });
                 }
             }
-            if newest > known_active && self.wait_for_others(target, newest, &mut watch).await? {
+            if newest > ended && self.wait_for_others(target, newest, &mut watch).await? {
                 continue;
             }
             match self.recover(target, &standing, newest).await? {
@@ -288,7 +307,7 @@ impl EpochStore {
         };
         let loaded = self.load(previous, epoch, history).await?;
         self.advance(epoch, &mut progress).await;
-        self.put_checkpoint(&loaded.registry, epoch, 0).await?;
+        self.put_survey(loaded.registry.survey(), epoch, 0).await?;
         self.advance(epoch, &mut progress).await;
         let manifest = Manifest::Real(Beginning {
             owner: claim.owner,
@@ -435,6 +454,23 @@ impl EpochStore {
             }
         }
         Ok(None)
+    }
+
+    /// Where the epochs stand, for people.
+    pub async fn survey(&self) -> Result<EpochSurvey, EpochError> {
+        let newest = self.newest().await?;
+        let (real, _) = self.newest_real(newest).await?;
+        let (segments, bytes) = if real == 0 {
+            (0, 0)
+        } else {
+            self.unreplayed(real).await?
+        };
+        Ok(EpochSurvey {
+            newest,
+            real,
+            segments,
+            bytes,
+        })
     }
 
     /// Whether somebody claimed an epoch after this one.

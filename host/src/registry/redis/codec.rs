@@ -12,9 +12,9 @@ use sop_engine::types::{Handle, LogicalId, PhysicalId, TransactionId, Version};
 
 use super::reply::damaged;
 use crate::blob::SegmentKey;
+use crate::recovery::entry::State;
 use crate::registry::RegistryError;
 use crate::registry::memory::epoch_version;
-use crate::recovery::entry::State;
 
 /// Bits of a version that count within its epoch.
 const COUNTER_BITS: u32 = 40;

@@ -39,7 +39,9 @@ impl Numbers {
     }
 
     fn id(&self, number: u64) -> Result<LogicalId, RegistryError> {
-        let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+        let index = usize::try_from(number)
+            .ok()
+            .and_then(|number| number.checked_sub(1));
         index
             .and_then(|index| self.ids.get(index).copied())
             .ok_or_else(damaged)

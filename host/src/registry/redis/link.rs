@@ -116,7 +116,9 @@ impl Link {
                 return Ok((number, connection));
             }
             Ok(Err(error)) => self.error(&error),
-            Err(_) => RegistryError::Unavailable(format!("{}: no connection in time", self.address)),
+            Err(_) => {
+                RegistryError::Unavailable(format!("{}: no connection in time", self.address))
+            }
         };
         slot.state = State::Failed(Instant::now(), failure.clone());
         Err(failure)

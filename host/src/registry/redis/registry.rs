@@ -41,7 +41,12 @@ pub struct RedisRegistry {
 }
 
 impl RedisRegistry {
-    pub(super) fn new(link: Arc<Link>, root: Arc<str>, epoch: u32, history: HistoryOptions) -> Self {
+    pub(super) fn new(
+        link: Arc<Link>,
+        root: Arc<str>,
+        epoch: u32,
+        history: HistoryOptions,
+    ) -> Self {
         Self {
             link,
             root,

@@ -135,7 +135,9 @@ impl RegistryServer for RedisServer {
 
     async fn activate(&self, activation: &Activation) -> Result<(), RegistryError> {
         if activation.epoch == 0 || activation.version != epoch_version(activation.epoch) {
-            return Err(invalid("an epoch begins at its first version, and not at 0"));
+            return Err(invalid(
+                "an epoch begins at its first version, and not at 0",
+            ));
         }
         let arguments = self
             .arguments(&ACTIVATE, activation.epoch)

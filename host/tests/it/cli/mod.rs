@@ -4,9 +4,13 @@
 mod anomalies;
 mod bad_input;
 mod commands;
+mod damage;
+mod full_disk;
+mod places;
 mod plugins;
 mod shell;
 mod transfer;
+mod wrong_plugins;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};

@@ -68,7 +68,10 @@ macro_rules! both {
 
 impl Pair {
     fn id(&mut self) -> LogicalId {
-        LogicalId::new(self.random.random_range(1..3), self.random.random_range(10..10 + NODES))
+        LogicalId::new(
+            self.random.random_range(1..3),
+            self.random.random_range(10..10 + NODES),
+        )
     }
 
     fn counter(&mut self) -> LogicalId {
@@ -99,7 +102,9 @@ impl Pair {
             found.map_or(7, |found| found[0].version)
         } else {
             let found = both!(self, resolve(&[id], at));
-            found.map_or(7, |found| found[0].as_ref().map_or(0, |handle| handle.version))
+            found.map_or(7, |found| {
+                found[0].as_ref().map_or(0, |handle| handle.version)
+            })
         };
         Observation { id, version }
     }
@@ -161,7 +166,11 @@ impl Pair {
         };
         let group = Group {
             key: key(EPOCH, unique),
-            lease: if self.random.random_bool(0.3) { Duration::ZERO } else { LEASE },
+            lease: if self.random.random_bool(0.3) {
+                Duration::ZERO
+            } else {
+                LEASE
+            },
             requests: requests.clone(),
         };
         let Ok(reservation) = both!(self, reserve(group.clone())) else {
@@ -262,7 +271,8 @@ impl Pair {
                 for (published, publication) in published.iter().zip(&publications) {
                     self.versions.push(published.version);
                     for (flip, handle) in publication.flips.iter().zip(&published.handles) {
-                        self.believed.push((flip.id, published.version, handle.clone()));
+                        self.believed
+                            .push((flip.id, published.version, handle.clone()));
                     }
                 }
                 self.done.push((open.ticket, publications));
@@ -302,7 +312,13 @@ impl Pair {
     fn ids(&mut self) -> Vec<LogicalId> {
         let count = self.random.random_range(0..12);
         (0..count)
-            .map(|_| if self.random.random_bool(0.2) { self.counter() } else { self.id() })
+            .map(|_| {
+                if self.random.random_bool(0.2) {
+                    self.counter()
+                } else {
+                    self.id()
+                }
+            })
             .collect()
     }
 
@@ -390,7 +406,11 @@ async fn random_calls_are_answered_as_by_the_registry_in_memory() {
         let server = connect(&process.url()).await;
         let redis = begin(&server, EPOCH, &[]).await.unwrap();
         let runtime = Arc::new(TokioRuntime::current());
-        let memory = Arc::new(MemoryRegistry::new(EPOCH, HistoryOptions::default(), runtime));
+        let memory = Arc::new(MemoryRegistry::new(
+            EPOCH,
+            HistoryOptions::default(),
+            runtime,
+        ));
         let mut pair = Pair {
             memory,
             redis,
@@ -408,7 +428,11 @@ async fn random_calls_are_answered_as_by_the_registry_in_memory() {
         }
         calls += pair.calls;
         println!("seed {seed}: {:?}", pair.kinds);
-        assert!(pair.kinds[..7].iter().all(|kind| *kind > 0), "{:?}", pair.kinds);
+        assert!(
+            pair.kinds[..7].iter().all(|kind| *kind > 0),
+            "{:?}",
+            pair.kinds
+        );
     }
     println!("{calls} calls on both in {:?}", start.elapsed());
     assert!(calls >= 20_000);

@@ -1,0 +1,44 @@
+//! The shipped protocol code under a seed: engines, committers, resolution, replay, in one thread.
+//!
+//! ```text
+//!   client (fiber): workload ──► engine ──► Storage ──► FaultyRegistry ─┐            ┌─► Sabotage ──► Ledger ──► MemoryRegistry
+//!   host: 1-3 clients, one Storage                      FaultyBlobs ────┴─ network ──┴─► Sabotage ──────────────► MemoryBlobs
+//!   nemesis: crashes, pauses, takeovers                                     every request and answer is a task of its own
+//! ```
+//!
+//! - The scheduler picks the next ready task at random; time passes only when nothing is ready. Same seed, same run: the
+//!   event hash says so.
+//! - A request that was sent goes on when its host is gone: it arrives late, twice, or never; its answer may be lost.
+//! - What happened is judged from outside: the segments in the blob store are what was committed, in the order of their
+//!   tickets, and every read of every transaction is replayed against that (see [`check`]).
+//!
+//! Where to look: [`plan`] (what a seed means), [`world`] (hosts and clients), [`nemesis`], [`faults`], [`sabotage`],
+//! [`workload`], [`history`], [`ledger`], [`check`]; below them [`scheduler`] and [`fiber`].
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a simulation fails loudly"
+)]
+
+pub mod check;
+pub mod director;
+pub mod faults;
+pub mod fiber;
+pub mod history;
+pub mod ledger;
+pub mod model;
+pub mod nemesis;
+pub mod plan;
+pub mod run;
+pub mod sabotage;
+pub mod scheduler;
+pub mod session;
+pub mod workload;
+pub mod world;
+
+pub use plan::{Plan, WorkloadKind};
+pub use run::{Report, run};
+pub use sabotage::Sabotage;

@@ -1,0 +1,69 @@
+//! Rules broken on purpose, outside the shipped code, to show that the simulation can fail.
+
+mod blobs;
+mod registry;
+
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use sop_host::blob::BlobStore;
+use sop_host::registry::Registry;
+
+use super::scheduler::HostRuntime;
+
+/// One rule that is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sabotage {
+    /// Reserve does not look at what was observed.
+    ReadValidation,
+    /// Nobody sees the claim of a later epoch.
+    FenceCheck,
+    /// The put of a segment answers before it is stored.
+    EarlyAnswer,
+    /// Two writers of one key in one group are let through.
+    TwoWriters,
+    /// A host remembers handles and asks nobody whether they are current.
+    HandleCache,
+    /// A read point is shared with those who asked after it was taken.
+    StaleNow,
+    /// Whoever resolves a reservation believes in a tombstone that was not stored.
+    Tombstone,
+    /// An exclusive intent does not hold anybody back.
+    Intents,
+}
+
+impl Sabotage {
+    /// What a broken registry server would be.
+    pub fn server(this: Option<Self>, inner: Arc<dyn Registry>) -> Arc<dyn Registry> {
+        match this {
+            Some(rule @ (Self::ReadValidation | Self::TwoWriters | Self::Intents)) => {
+                registry::BrokenRegistry::new(inner, rule)
+            }
+            _ => inner,
+        }
+    }
+
+    /// What a broken host would do with its registry.
+    pub fn host(this: Option<Self>, inner: Arc<dyn Registry>) -> Arc<dyn Registry> {
+        match this {
+            Some(rule @ (Self::HandleCache | Self::StaleNow)) => {
+                registry::BrokenRegistry::new(inner, rule)
+            }
+            _ => inner,
+        }
+    }
+
+    /// What a broken host would do with its blob store.
+    pub fn blobs(
+        this: Option<Self>,
+        inner: Arc<dyn BlobStore>,
+        runtime: &Arc<HostRuntime>,
+    ) -> Arc<dyn BlobStore> {
+        match this {
+            Some(rule @ (Self::FenceCheck | Self::EarlyAnswer | Self::Tombstone)) => {
+                blobs::BrokenBlobs::new(inner, rule, runtime)
+            }
+            _ => inner,
+        }
+    }
+}
