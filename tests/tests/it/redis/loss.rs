@@ -178,6 +178,7 @@ async fn a_deleted_key_is_noticed_by_every_call_that_touches_it() {
                 "confirm",
                 "history",
                 "reserve",
+                "publish",
                 "prune",
             ],
             "past" => &["resolve old", "history", "publish", "prune"],
@@ -289,8 +290,8 @@ async fn after_a_restart_every_call_is_foreign_even_with_all_data_on_disk() {
 async fn a_replica_is_unavailable_and_a_promoted_one_foreign() {
     let (first, second) = (RedisProcess::start(), RedisProcess::start());
     let (registry, newest) = used(&first).await;
-    second.follow(&first);
     let server = connect(&second.url()).await;
+    second.follow(&first);
     let replica = server.registry(1);
     let standing = server.standing().await;
     assert!(
