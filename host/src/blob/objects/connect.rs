@@ -112,7 +112,10 @@ pub(super) fn client(
     }
     let store = match scheme {
         "s3" | "s3a" => {
-            let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+            // Objects are deleted one by one, and not every server knows how to delete several at once.
+            let builder = AmazonS3Builder::from_env()
+                .with_bucket_name(bucket)
+                .with_disable_bulk_delete(true);
             built!(builder, AmazonS3ConfigKey, scheme, settings, patience)
         }
         "gs" => {

@@ -84,6 +84,9 @@ pub(super) fn classify(action: &str, name: &str, place: &str, error: &Error) -> 
         (Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem), _) => {
             return BlobError::Denied(message);
         }
+        (_, Some(401 | 403)) if !names_code(&text, &FULL_CODES) => {
+            return BlobError::Denied(message);
+        }
         (_, Some(416)) => return BlobError::Damaged(message),
         _ if refused && names_code(&text, &FULL_CODES) => return BlobError::Full(message),
         _ if refused && names_code(&text, &DENIED_CODES) => return BlobError::Denied(message),
