@@ -146,7 +146,9 @@ impl Client {
             let answer = transact(&mut *self.session, self.lists, &mut steps).await;
             match answer {
                 Ok(()) => self.recorder.record("ok", self.process, &steps),
-                Err(Failed::Aborted) => self.recorder.record("fail", self.process, &steps),
+                Err(Failed::Aborted | Failed::Away) => {
+                    self.recorder.record("fail", self.process, &steps)
+                }
                 Err(Failed::Unknown) => {
                     self.recorder.record("info", self.process, &steps);
                     // To the checker it may still be running: this process does nothing more.

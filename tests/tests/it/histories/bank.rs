@@ -80,7 +80,7 @@ async fn tell(mut session: Box<dyn Session>, mut rng: StdRng, transfers: u64) ->
         match transfer(&mut *session, from, to, amount).await {
             // Whether it happened or not, the sum stays.
             Ok(()) | Err(Failed::Unknown) => done += 1,
-            Err(Failed::Aborted) => {
+            Err(Failed::Aborted | Failed::Away) => {
                 aborted += 1;
                 step_back(&mut *session, &mut rng, begun).await;
             }
@@ -116,7 +116,7 @@ async fn watch(mut session: Box<dyn Session>, mut rng: StdRng, audits: u64) -> V
                 judge(&balances)?;
                 done += 1;
             }
-            Err(failed) if isolation == Isolation::Snapshot => {
+            Err(failed) if isolation == Isolation::Snapshot && failed != Failed::Away => {
                 return Err(format!("a snapshot does not fail: {failed:?}"));
             }
             Err(_) => step_back(&mut *session, &mut rng, begun).await,

@@ -96,7 +96,7 @@ impl Writer {
                         tally.unknown += 1;
                         break;
                     }
-                    Err(Failed::Aborted) => attempts += 1,
+                    Err(Failed::Aborted | Failed::Away) => attempts += 1,
                 }
                 step_back(&mut *self.session, &mut self.rng, begun).await;
             }

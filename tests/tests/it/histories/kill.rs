@@ -78,7 +78,9 @@ async fn move_money(mut session: Box<dyn Session>, round: u64, client: u64) {
                     break;
                 }
                 Err(Failed::Unknown) => panic!("a directory does not lose answers"),
-                Err(Failed::Aborted) => step_back(&mut *session, &mut rng, begun).await,
+                Err(Failed::Aborted | Failed::Away) => {
+                    step_back(&mut *session, &mut rng, begun).await
+                }
             }
         }
     }

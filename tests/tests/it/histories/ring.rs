@@ -83,7 +83,7 @@ async fn work(mut session: Box<dyn Session>, mut rng: StdRng, turns: u64) -> Ver
         let begun = Instant::now();
         match turn(&mut *session, &start).await {
             Ok(()) | Err(Failed::Unknown) => figures.turns += 1,
-            Err(Failed::Aborted) => {
+            Err(Failed::Aborted | Failed::Away) => {
                 figures.aborted += 1;
                 step_back(&mut *session, &mut rng, begun).await;
             }

@@ -8,6 +8,8 @@ use sop_host::Isolation;
 pub enum Failed {
     /// It wrote nothing and never will: run it again.
     Aborted,
+    /// The same, because what it needs was away for a moment: even a reader may meet this.
+    Away,
     /// Whether it was committed is not known.
     Unknown,
 }

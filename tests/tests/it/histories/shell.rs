@@ -147,7 +147,7 @@ impl ShellSession {
                 Err(Failed::Aborted)
             }
             // A registry that lost its state has no older versions.
-            Some("unavailable" | "snapshot-expired" | "ended") => Err(Failed::Aborted),
+            Some("unavailable" | "snapshot-expired" | "ended") => Err(Failed::Away),
             Some("unknown-outcome") => Err(Failed::Unknown),
             _ => panic!("{request}: {answer}"),
         }
