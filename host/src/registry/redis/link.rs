@@ -68,7 +68,8 @@ impl std::fmt::Debug for Link {
 }
 
 impl Link {
-    /// Nothing is sent yet. `root` is a certificate authority in PEM to trust instead of the system's.
+    /// Nothing is sent yet. `root` is a certificate authority in PEM to trust instead of the
+    /// system's.
     pub(super) fn new(
         address: &Address,
         timeout: Duration,
@@ -150,7 +151,8 @@ impl Link {
                 Ok(value)
             }
             Err(error) => {
-                // A script that failed, or a user without the right, is no matter of the connection.
+                // A script that failed, or a user without the right, is no matter of the
+                // connection.
                 let stays = matches!(
                     error.kind(),
                     ErrorKind::Server(
