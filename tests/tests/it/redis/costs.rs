@@ -34,7 +34,8 @@ fn processor(process: &RedisProcess) -> u64 {
     ["user", "sys"]
         .iter()
         .map(|kind| process.info("cpu", &format!("used_cpu_{kind}_main_thread")))
-        .map(|seconds| (seconds.parse::<f64>().unwrap() * 1e6) as u64)
+        // Six digits follow the point.
+        .map(|seconds| seconds.trim().replace('.', "").parse::<u64>().unwrap())
         .sum()
 }
 
