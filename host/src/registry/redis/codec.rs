@@ -34,7 +34,8 @@ pub(super) fn counter_of(version: Version, epoch: u32) -> Option<u64> {
     (version >> COUNTER_BITS == u64::from(epoch)).then_some(version & ((1 << COUNTER_BITS) - 1))
 }
 
-/// The counter to ask a script with: below all for a version of an earlier epoch, above all for one of a later.
+/// The counter to ask a script with: below all for a version of an earlier epoch, above all for one
+/// of a later.
 pub(super) fn asked(version: Version, epoch: u32) -> i64 {
     match counter_of(version, epoch) {
         Some(counter) => i64::try_from(counter).unwrap_or(i64::MAX),

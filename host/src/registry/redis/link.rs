@@ -20,9 +20,9 @@ use crate::registry::RegistryError;
 
 /// How connections are made.
 enum Source {
-    Server(Client),
+    Server(Box<Client>),
     Sentinels(Box<SentinelClient>),
-    Cluster(ClusterClient),
+    Cluster(Box<ClusterClient>),
 }
 
 #[derive(Clone)]
@@ -68,7 +68,8 @@ impl std::fmt::Debug for Link {
 }
 
 impl Link {
-    /// Nothing is sent yet. `root` is a certificate authority in PEM to trust instead of the system's.
+    /// Nothing is sent yet. `root` is a certificate authority in PEM to trust instead of the
+    /// system's.
     pub(super) fn new(
         address: &Address,
         timeout: Duration,
@@ -150,7 +151,8 @@ impl Link {
                 Ok(value)
             }
             Err(error) => {
-                // A script that failed, or a user without the right, is no matter of the connection.
+                // A script that failed, or a user without the right, is no matter of the
+                // connection.
                 let stays = matches!(
                     error.kind(),
                     ErrorKind::Server(
@@ -203,10 +205,10 @@ fn source(
         root_cert: Some(root),
     });
     Ok(match address {
-        Address::Server(info) => Source::Server(match certificates {
+        Address::Server(info) => Source::Server(Box::new(match certificates {
             Some(certificates) => Client::build_with_tls(info.clone(), certificates)?,
             None => Client::open(info.clone())?,
-        }),
+        })),
         Address::Sentinels {
             sentinels,
             name,
@@ -242,7 +244,7 @@ fn source(
             if let Some(certificates) = certificates {
                 builder = builder.certs(certificates);
             }
-            Source::Cluster(builder.build()?)
+            Source::Cluster(Box::new(builder.build()?))
         }
     })
 }
@@ -252,7 +254,7 @@ async fn connect(source: &mut Source, timeout: Duration) -> Result<Connection, R
         .set_connection_timeout(Some(limits::REGISTRY_CONNECT_TIMEOUT))
         .set_response_timeout(Some(timeout));
     let client = match source {
-        Source::Server(client) => client.clone(),
+        Source::Server(client) => Client::clone(client),
         Source::Sentinels(sentinels) => sentinels.async_get_client().await?,
         Source::Cluster(client) => {
             return Ok(Connection::Cluster(client.get_async_connection().await?));

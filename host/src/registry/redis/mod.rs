@@ -1,4 +1,5 @@
-//! The registry on a Redis server: one for a swarm of hosts. Every step is one Lua script, one round trip.
+//! The registry on a Redis server: one for a swarm of hosts. Every step is one Lua script, one
+//! round trip.
 //!
 //! ```text
 //!   RedisRegistry (per epoch) ──┐                           ┌─► redis://     one server
@@ -9,9 +10,10 @@
 //!
 //! # Keys
 //!
-//! All keys of a database have the hash tag `{name}`, so they lie in one slot. `sop:{name}:epoch`, the root, says which
-//! epoch is active; every other key has the number of its epoch in its name, so a late script of an old epoch cannot touch
-//! a newer one, staging needs no keys of its own, and activation is one write to the root.
+//! All keys of a database have the hash tag `{name}`, so they lie in one slot. `sop:{name}:epoch`,
+//! the root, says which epoch is active; every other key has the number of its epoch in its name,
+//! so a late script of an old epoch cannot touch a newer one, staging needs no keys of its own, and
+//! activation is one write to the root.
 //!
 //! ```text
 //!   sop:{name}:epoch           hash  stamp, number | version, ticket, floor, releases, bytes of history, two ring counters
@@ -29,30 +31,38 @@
 //!   sop:{name}:7:staged        hash  batches and entries, until the epoch is active
 //! ```
 //!
-//! Each of them has a **stamp** inside: identity of the server (`run_id` and `master_replid`) and number of the epoch. So
-//! a deleted, evicted or recreated key shows, an empty one does not look like a lost one, and nothing that a copy of the
-//! data (a restart from disk, a replica that was promoted) holds passes for the registry of the epoch.
+//! Each of them has a **stamp** inside: identity of the server (`run_id` and `master_replid`) and
+//! number of the epoch. So a deleted, evicted or recreated key shows, an empty one does not look
+//! like a lost one, and nothing that a copy of the data (a restart from disk, a replica that was
+//! promoted) holds passes for the registry of the epoch.
 //!
-//! One hash holds all handles, rather than one key each (a missing key would look like an absent handle) or many buckets
-//! (each call would have to look for the stamp of every bucket it touches, and cut its ids up in Lua; with one hash, a read
-//! at the newest version runs no Lua per id). A hash grows step by step and is freed beside the server's loop. The price: a
-//! database moves between cluster nodes as one large key.
+//! One hash holds all handles, rather than one key each (a missing key would look like an absent
+//! handle) or many buckets (each call would have to look for the stamp of every bucket it touches,
+//! and cut its ids up in Lua; with one hash, a read at the newest version runs no Lua per id). A
+//! hash grows step by step and is freed beside the server's loop. The price: a database moves
+//! between cluster nodes as one large key.
 //!
-//! Superseded versions are not in the record but in one sorted set, in the order of (id, version): a counter that a
-//! thousand commits change in a second keeps a minute of versions, and neither reads nor flips may cost more for it.
+//! Superseded versions are not in the record but in one sorted set, in the order of (id, version):
+//! a counter that a thousand commits change in a second keeps a minute of versions, and neither
+//! reads nor flips may cost more for it.
 //!
 //! # Invariants
 //!
-//! - A script makes all its checks before its first write; the first ones are identity, epoch and "not older than the
-//!   caller has seen". A Lua error is not rolled back, so after the checks nothing may fail.
-//! - Nothing is ever sent twice by the connection: a lost answer is `Unavailable`, and the caller knows what that means.
+//! - A script makes all its checks before its first write; the first ones are identity, epoch and
+//!   "not older than the caller has seen". A Lua error is not rolled back, so after the checks
+//!   nothing may fail.
+//! - Nothing is ever sent twice by the connection: a lost answer is `Unavailable`, and the caller
+//!   knows what that means.
 //! - Times are the server's own, and only say when to stop waiting and what history to forget.
-//! - A host registers the lowest version it has in use; a registration that is too low keeps too much, never too little.
+//! - A host registers the lowest version it has in use; a registration that is too low keeps too
+//!   much, never too little.
 //!
-//! It is *not* durable, whatever the server is told about persistence: a server that comes back has another `run_id`.
+//! It is *not* durable, whatever the server is told about persistence: a server that comes back has
+//! another `run_id`.
 //!
-//! What it needs: Redis 6.2 or newer, `maxmemory-policy noeviction` or no `maxmemory`; a user with access to
-//! `~sop:{name}:*` and the commands `EVALSHA`, `EVAL`, `INFO`, `TIME` and those on hashes, lists, sets and sorted sets.
+//! What it needs: Redis 6.2 or newer, `maxmemory-policy noeviction` or no `maxmemory`; a user with
+//! access to `~sop:{name}:*` and the commands `EVALSHA`, `EVAL`, `INFO`, `TIME` and those on
+//! hashes, lists, sets and sorted sets.
 
 mod address;
 mod arguments;

@@ -21,8 +21,8 @@ use crate::registry::{
     Blocker, Group, History, Now, Publication, Published, Registry, RegistryError, Reservation,
 };
 
-/// The registry of one epoch on a Redis server. Every call answers [`RegistryError::Foreign`] when the server no longer
-/// holds it.
+/// The registry of one epoch on a Redis server. Every call answers [`RegistryError::Foreign`] when
+/// the server no longer holds it.
 #[derive(Debug)]
 pub struct RedisRegistry {
     link: Arc<Link>,

@@ -24,7 +24,8 @@ impl Reply {
         }
     }
 
-    /// An answer beginning with `ok`; anything else is the error it names. The floor of an expired version is a counter.
+    /// An answer beginning with `ok`; anything else is the error it names. The floor of an expired
+    /// version is a counter.
     pub(super) fn checked(
         value: Value,
         floor: impl FnOnce(u64) -> u64,

@@ -52,8 +52,9 @@ fn invalid(reason: &str) -> RegistryError {
 }
 
 impl RedisServer {
-    /// Connects to the server at a URL (`redis://`, `rediss://`, `unix://`, `redis+sentinel://host,host/NAME`,
-    /// `redis+cluster://host,host`) for the database `name`. Refuses a server that may throw keys away.
+    /// Connects to the server at a URL (`redis://`, `rediss://`, `unix://`,
+    /// `redis+sentinel://host,host/NAME`, `redis+cluster://host,host`) for the database `name`.
+    /// Refuses a server that may throw keys away.
     pub async fn connect(
         url: &str,
         name: &str,

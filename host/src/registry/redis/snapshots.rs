@@ -1,6 +1,7 @@
 //! The versions that this host has in use, of which the server is told the lowest.
 //!
-//! While a `now` is under way, the version it will be given is not known: until then the lowest it can be counts.
+//! While a `now` is under way, the version it will be given is not known: until then the lowest it
+//! can be counts.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Goal: the scripts decide exactly as the registry in memory does. Method: the same random calls on both, equal answers.
+//! Goal: the scripts decide exactly as the registry in memory does. Method: the same random calls
+//! on both, equal answers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Goal: a registry that lost anything, or is another one than it was, says so; it never answers older or missing data.
-//! Method: break one thing behind the registry's back, then make every call.
+//! Goal: a registry that lost anything, or is another one than it was, says so; it never answers
+//! older or missing data. Method: break one thing behind the registry's back, then make every call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,7 +166,8 @@ async fn without_its_root_every_call_is_foreign() {
     assert_all_foreign(&registry, newest).await;
 }
 
-/// Who touches a key notices that it is gone; who does not answers as before. The epoch counts as lost in any case.
+/// Who touches a key notices that it is gone; who does not answers as before. The epoch counts as
+/// lost in any case.
 #[tokio::test]
 async fn a_deleted_key_is_noticed_by_every_call_that_touches_it() {
     let touched_by = |part: &str| -> &[&str] {
@@ -308,7 +309,8 @@ async fn a_replica_is_unavailable_and_a_promoted_one_foreign() {
     assert_all_foreign(&replica, newest).await;
     assert_eq!(server.standing().await.unwrap().epoch, None);
 
-    // A -> B -> A: the old master follows the promoted one, then is master again, with the data of both.
+    // A -> B -> A: the old master follows the promoted one, then is master again, with the data of
+    // both.
     first.follow(&second);
     let answer = registry.now(None, 0).await;
     assert!(

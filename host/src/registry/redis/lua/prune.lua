@@ -34,9 +34,17 @@ end
 -- Drops up to so many superseded versions: those past retention, older ones while the bytes are too many. Raises the
 -- floor. Answers whether there may be more to drop. The caller found all stamps and writes `floor` and `bytes`.
 local function prune(now, retention, bytes_max, hold_ms, steps)
-  local entries = call('LRANGE', key('queue'), 1, steps)
-  local dropped, hold = 0, nil
-  for _, entry in ipairs(entries) do
+  local dropped, hold, entries = 0, nil, {}
+  while dropped < steps do
+    -- A few at a time: most often the first one is not due.
+    local at = dropped % 64 + 1
+    if at == 1 then
+      entries = call('LRANGE', key('queue'), dropped + 1, dropped + 64)
+    end
+    local entry = entries[at]
+    if not entry then
+      break
+    end
     local by, time, size, ended = parse('>I5I6I6B', entry)
     if now - time < retention and bytes <= bytes_max then
       break

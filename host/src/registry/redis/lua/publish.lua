@@ -1,5 +1,5 @@
--- Step 4 of a commit: flips the handles of a reservation whose segment is durable, gives out versions, ends the intents.
--- Repeatable: a ticket that was published answers what it came to.
+-- Step 4 of a commit: flips the handles of a reservation whose segment is durable, gives out versions, ends the
+-- intents. Repeatable: a ticket that was published answers what it came to.
 --
 --   ARGV[3]    ticket
 --   ARGV[4…7]  retention in milliseconds, bytes of history, how long the lowest snapshot holds, steps of pruning
@@ -30,10 +30,10 @@ if not records then
   return foreign('handles')
 end
 
--- Calls back with each flip of a publication: number of the id, kind, position of what follows; answers the count.
+-- Calls back with each flip of a publication: number of the id, kind, position of what follows.
 local function each(publication, visit)
   local flips, position = parse('>I4', publication, 17)
-  for index = 1, flips do
+  for _ = 1, flips do
     local id, kind, start = parse('>I4B', publication, position)
     if kind == PUT or kind == DELTA then
       position = start + 24
@@ -46,9 +46,8 @@ local function each(publication, visit)
       local to = parse('>I2', publication, start + 7 + 24 * from)
       position = start + 9 + 24 * (from + to)
     end
-    visit(id, kind, start, index)
+    visit(id, kind, start)
   end
-  return flips
 end
 
 local reserved = call('HGET', key('reservations'), 't' .. ticket)
@@ -76,28 +75,37 @@ if not reserved then
   return reply
 end
 
--- All checks: what is flipped was reserved, and each flip fits what the id is.
+-- All checks: what is flipped was reserved, and each flip fits what the id is. What was decoded is kept for the flips.
 local ids = claimed(ticket)
 local is_reserved, last_flip, refusal = {}, {}, nil
+local flip_ids, flip_kinds, flip_starts, ends, moves = {}, {}, {}, {}, {}
 for _, id in ipairs(ids) do
   is_reserved[id] = true
 end
-for number = first_publication, #ARGV do
-  each(ARGV[number], function(id, kind)
-    local record = records[id + 1]
-    local now_is = record and kind_of(record)
-    local chain = now_is and now_is ~= REMOVED and now_is ~= COUNTER
-    if not is_reserved[ARGV[10 + id]] then
-      refusal = 'an id was not reserved'
-    elseif (kind == DELTA and not chain) or (kind == ADD and chain) or (kind == PUT and now_is == COUNTER) then
-      refusal = 'a flip does not fit what its id is'
-    elseif kind ~= RELOCATE then
-      if last_flip[id] == number then
-        refusal = 'an id flips twice in one transaction'
-      end
-      last_flip[id] = number
+local total, number = 0, first_publication
+local function check(id, kind, start)
+  local record = records[id + 1]
+  local now_is = record and kind_of(record)
+  local chain = now_is and now_is ~= REMOVED and now_is ~= COUNTER
+  if not is_reserved[ARGV[10 + id]] then
+    refusal = 'an id was not reserved'
+  elseif (kind == DELTA and not chain) or (kind == ADD and chain) or (kind == PUT and now_is == COUNTER) then
+    refusal = 'a flip does not fit what its id is'
+  elseif kind ~= RELOCATE then
+    if last_flip[id] == number then
+      refusal = 'an id flips twice in one transaction'
     end
-  end)
+    last_flip[id] = number
+    moves[number] = false
+  end
+  total = total + 1
+  flip_ids[total], flip_kinds[total], flip_starts[total] = id, kind, start
+end
+while number <= #ARGV do
+  moves[number] = true
+  each(ARGV[number], check)
+  ends[number] = total
+  number = number + 1
 end
 if refusal then
   return { 'invalid', refusal }
@@ -209,32 +217,30 @@ local outcomes, tickets = tonumber(counts[1]), tonumber(counts[2])
 local remembered_max = tonumber(ARGV[8])
 local reply, came_to = answer(), {}
 reply[5] = 'new'
+local done = 0
 for number = first_publication, #ARGV do
   local publication = ARGV[number]
-  local moves = true
-  each(publication, function(_, kind)
-    moves = moves and kind == RELOCATE
-  end)
-  if not moves then
+  if not moves[number] then
     version = version + 1
   end
   local came, found, changed = pack('>I5', version), { version }, {}
-  local flips = each(publication, function(id, kind, start)
+  local flips = ends[number] - done
+  for index = 1, flips do
+    local id, kind = flip_ids[done + index], flip_kinds[done + index]
     local handle = ''
     if kind == RELOCATE then
-      relocate(id, publication, start)
+      relocate(id, publication, flip_starts[done + index])
     else
-      handle = flip(id, kind, publication, start, came)
+      handle = flip(id, kind, publication, flip_starts[done + index], came)
     end
-    found[#found + 1] = handle
-    if #changed <= changed_max then
-      changed[#changed + 1] = ARGV[10 + id]
+    found[index + 1] = handle
+    if flips <= changed_max then
+      changed[index] = ARGV[10 + id]
     end
-  end)
-  if not moves then
-    if flips > changed_max then
-      changed = {}
-    end
+  end
+  done = ends[number]
+  if not moves[number] then
+    -- Without ids: too many.
     call('HSET', key('feed'), version % changed_max, came .. table.concat(changed))
   end
   -- A ring of the newest: the slot of the oldest is taken over.
