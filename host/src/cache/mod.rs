@@ -9,6 +9,10 @@
 //! A body under a physical id never changes, so nothing here can be stale and nothing is ever invalidated. Commits fill
 //! it with what they wrote. It is *not* a cache of handles: which physical id is current only the registry says.
 
+pub mod disk;
+
+#[cfg(test)]
+mod disk_tests;
 #[cfg(test)]
 mod tests;
 

@@ -6,11 +6,18 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::blob::BlobError;
+
+/// How the crate tells that the link, or the sync after it, failed.
+const LINK_FAILED: &str = "Unable to rename file";
+
+/// Failures of a sync that lose nothing.
+const NEEDLESS: [ErrorKind; 2] = [ErrorKind::ReadOnlyFilesystem, ErrorKind::InvalidInput];
 
 /// A directory that plays the part of an object store.
 #[derive(Clone, Debug)]
@@ -42,8 +49,11 @@ impl Folder {
         ))
     }
 
-    /// After a put that failed: if its file is there all the same, it was its sync that failed.
-    pub(super) async fn after_failed_put(&self, name: &str) -> Result<(), BlobError> {
+    /// After a put that failed: if its link is there all the same, it was its sync that failed.
+    pub(super) async fn after_failed_put(&self, name: &str, text: &str) -> Result<(), BlobError> {
+        if !text.contains(LINK_FAILED) {
+            return Ok(());
+        }
         let path = self.root.join(name);
         let there = self.blocking(move || Ok(path.try_exists().unwrap_or(true)));
         if there.await? {
@@ -60,9 +70,13 @@ impl Folder {
         let synced = self.blocking(move || {
             for folder in folders {
                 match File::open(&folder) {
-                    Ok(file) => file.sync_all()?,
+                    Ok(file) => match file.sync_all() {
+                        // Nothing is written there, or folders are not synced there.
+                        Err(error) if NEEDLESS.contains(&error.kind()) => {}
+                        synced => synced?,
+                    },
                     // Its files were deleted meanwhile, and it with them.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
                     Err(error) => return Err(error),
                 }
             }

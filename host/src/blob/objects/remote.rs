@@ -143,7 +143,7 @@ impl Objects for RemoteObjects {
             }
             (Err(error), folder) => {
                 if let Some(folder) = folder {
-                    folder.after_failed_put(name).await?;
+                    folder.after_failed_put(name, &chain(&error)).await?;
                 }
                 Err(self.failed("put", name, &error))
             }

@@ -132,8 +132,9 @@ impl ObjectBlobs {
     }
 
     async fn look(&self, key: SegmentKey, name: &str) -> Result<Found, BlobError> {
-        let front = [0..HEADER_BYTES as u64];
-        let Some(parts) = self.objects.get_ranges(name, &front).await? else {
+        let front = 0..HEADER_BYTES as u64;
+        let front = std::slice::from_ref(&front);
+        let Some(parts) = self.objects.get_ranges(name, front).await? else {
             return Ok(Found::Nothing);
         };
         let damaged =

@@ -86,6 +86,10 @@ async fn every_call_tells_a_failing_store_from_a_missing_object() {
     assert!(is_unavailable(&objects.list("segment/").await));
     assert!(is_unavailable(&objects.delete(NAME).await));
     assert!(is_unavailable(&objects.put(NAME, content()).await));
+    // Nothing in a name or in a body that is not certain makes a failure certain.
+    assert!(is_unavailable(
+        &objects.put("segment/507/QuotaExceeded", content()).await
+    ));
     setup.proxy.set(Fault::Answer(403));
     for denied in [
         objects.exists(NAME).await.map(drop),

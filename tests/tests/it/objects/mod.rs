@@ -4,6 +4,7 @@ mod conformance;
 mod decisions;
 mod faults;
 mod probe;
+mod proxies;
 mod segments;
 
 use std::sync::Arc;
