@@ -176,10 +176,11 @@ impl EpochStore {
             // "Exists" is a question: it may be our own, of an attempt whose answer was lost, or nothing at all.
             match self.objects.get(name).await {
                 Ok(Some(found)) if found == bytes => return Ok(Decided::Ours),
-                Ok(Some(_)) => match self.get(name).await? {
-                    Some(theirs) => return Ok(Decided::Theirs(theirs)),
-                    None => {}
-                },
+                Ok(Some(_)) => {
+                    if let Some(theirs) = self.get(name).await? {
+                        return Ok(Decided::Theirs(theirs));
+                    }
+                }
                 Ok(None) => {}
                 Err(error) => failure = error,
             }
