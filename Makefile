@@ -30,8 +30,8 @@ demo: build ## A swarm of sandboxed agents indexes this project's own files, sur
 demo-swarm: build ## The same over several host processes, Redis and S3; starts the servers itself
 	target/debug/swarm --plugin $(PLUGINS)/indexer.wasm $(DEMO)
 
-simulate: setup ## The commit protocol under seeded faults [SEED=n] [SECONDS_MAX=n] [WORKLOAD=name] [SABOTAGE=name]
-	$(CARGO) run --workspace --locked --bin simulate -- --seconds-max $(or $(SECONDS_MAX),60) $(if $(SEED),--seed $(SEED)) \
+simulate: build ## The commit protocol under seeded faults [SEED=n] [SECONDS_MAX=n] [WORKLOAD=name] [SABOTAGE=name]
+	target/debug/simulate --seconds-max $(or $(SECONDS_MAX),60) $(if $(SEED),--seed $(SEED)) \
 		$(if $(WORKLOAD),--workload $(WORKLOAD)) $(if $(SABOTAGE),--sabotage $(SABOTAGE)) $(SIMULATE)
 
 test: setup format plugins clippy docs unit deny ## Everything that decides whether a change lands
