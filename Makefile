@@ -8,13 +8,16 @@ PLUGINS := guest-examples/target/wasm32-unknown-unknown/release
 # One feature set and one profile for everything that links wasmtime, so that it is compiled once.
 WORKSPACE := --workspace --all-targets
 
-.PHONY: help setup plugins build demo demo-swarm simulate test format clippy docs deny unit clean
+.PHONY: help setup servers plugins build demo demo-swarm simulate test format clippy docs deny unit clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 setup: ## Install the wasm target of the toolchain, if it is missing
 	@.ci/setup
+
+servers: ## Install redis-server and pip, if they are missing
+	@.ci/servers
 
 plugins: setup ## Build the example plugins
 	@echo "==> building the example plugins"
@@ -27,7 +30,7 @@ build: setup plugins ## Build the engine component, the library and the binary `
 demo: build ## A swarm of sandboxed agents indexes this project's own files, survives kill -9, and proves the result
 	target/debug/sop demo --plugin $(PLUGINS)/indexer.wasm $(DEMO)
 
-demo-swarm: build ## The same over several host processes, Redis and S3; starts the servers itself
+demo-swarm: build servers ## The same over several host processes, Redis and S3; starts the servers itself
 	target/debug/swarm --plugin $(PLUGINS)/indexer.wasm $(DEMO)
 
 simulate: build ## The commit protocol under seeded faults [SEED=n] [SECONDS_MAX=n] [WORKLOAD=name] [SABOTAGE=name]
@@ -53,7 +56,7 @@ docs: setup
 	@echo "==> docs"
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
-unit: setup plugins
+unit: setup servers plugins
 	@echo "==> tests"
 	$(CARGO) test --workspace --locked
 	cd guest-examples && $(CARGO) test --workspace --target $$(rustc -vV | sed -n 's/^host: //p') --locked

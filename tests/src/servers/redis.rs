@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// How long a server may take to come up, or a cluster to agree.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The program, installed if it is missing.
+/// The program, which `make servers` installs.
 pub fn program() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let find = || {
@@ -21,17 +21,8 @@ pub fn program() -> PathBuf {
             .map(|folder| folder.join("redis-server"))
             .find(|file| file.is_file())
     };
-    let found = || {
-        find().or_else(|| {
-            let install = ["install", "-y", "redis-server"];
-            let _ = Command::new("apt-get").args(install).status();
-            find()
-        })
-    };
     PROGRAM
-        .get_or_init(|| {
-            found().expect("these tests need redis-server: `apt-get install -y redis-server`")
-        })
+        .get_or_init(|| find().expect("redis-server is missing: `make servers` installs it"))
         .clone()
 }
 
