@@ -192,6 +192,16 @@ pub const RUN_MEMORY_BYTES_DEFAULT: u64 = 128 << 20;
 pub const RUN_WALL_DEFAULT: Duration = Duration::from_secs(30);
 /// Bytes that may cross between engine and host in one run unless its limits say otherwise.
 pub const RUN_CALL_BYTES_DEFAULT: u64 = 1 << 30;
+/// Bytes of stdout and stderr of one run unless its limits say otherwise.
+pub const RUN_OUTPUT_BYTES_DEFAULT: u64 = 64 << 10;
+/// Longest line of them; longer ones are cut into several.
+pub const OUTPUT_LINE_BYTES_MAX: usize = 4_096;
+/// Bytes that a plugin may write to them at once.
+pub const OUTPUT_WRITE_BYTES: usize = 4_096;
+/// Streams, pollables and the like that a plugin built for WASI may hold.
+pub const WASI_RESOURCES_MAX: usize = 1_024;
+/// Random bytes that one call gives.
+pub const WASI_RANDOM_BYTES_MAX: u64 = 64 << 10;
 /// Longest response of a run unless its limits say otherwise.
 pub const RUN_RESPONSE_BYTES_DEFAULT: u64 = 16 << 20;
 

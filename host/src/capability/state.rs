@@ -9,7 +9,9 @@ use wasmtime::component::ResourceTable;
 use super::authority::Authority;
 use super::budget::Budget;
 use super::calls::CallCounters;
+use super::output::Output;
 use super::refusal::{LimitReached, Refusal};
+use super::wasi::InertWasi;
 use crate::limits;
 use crate::storage::{Spilled, Storage};
 
@@ -31,6 +33,10 @@ pub struct HostState {
     read_points: BTreeMap<Version, usize>,
     /// The physical ids that handles gave to a plugin's instance.
     given: HashSet<PhysicalId>,
+    /// Where what the guest says goes.
+    pub(crate) output: Arc<Output>,
+    /// Made when a guest first asks for it.
+    pub(super) wasi: Option<Box<InertWasi>>,
 }
 
 /// Whether running a plugin again could do its work twice.
@@ -64,7 +70,15 @@ impl HostState {
             settlement: Settlement::default(),
             read_points: BTreeMap::new(),
             given: HashSet::new(),
+            output: Arc::new(Output::silent()),
+            wasi: None,
         }
+    }
+
+    /// The same, of a guest that may speak.
+    pub(crate) fn with_output(mut self, output: Output) -> Self {
+        self.output = Arc::new(output);
+        self
     }
 
     /// Whether the instance holds nothing: no read point, no spilled body.

@@ -214,7 +214,8 @@ fn refuse(error: &clap::Error) -> Exit {
 fn log(verbose: u8) {
     use tracing_subscriber::EnvFilter;
     let default = match verbose {
-        0 => "warn",
+        // What plugins say is for whoever runs them.
+        0 => "warn,sop_host::plugin::output=info",
         1 => "warn,sop=info,sop_host=info",
         2 => "info,sop=debug,sop_host=debug",
         _ => "debug,sop=trace,sop_host=trace",

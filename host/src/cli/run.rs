@@ -56,6 +56,9 @@ pub(crate) struct Arguments {
     /// Most bytes of the answer
     #[arg(long, value_name = "BYTES", value_parser = quantity::parse_bytes, help_heading = "Limits")]
     response_bytes: Option<u64>,
+    /// Bytes of stdout and stderr that become log lines; the rest is dropped
+    #[arg(long, value_name = "BYTES", value_parser = quantity::parse_bytes, help_heading = "Limits")]
+    output_bytes: Option<u64>,
     /// Most times a run is repeated after a conflict
     #[arg(long, value_name = "TIMES", help_heading = "Limits")]
     retries: Option<u32>,
@@ -146,6 +149,7 @@ impl Arguments {
                 wall: self.timeout.unwrap_or(default.wall),
                 call_bytes: self.call_bytes.unwrap_or(default.call_bytes),
                 response_bytes: self.response_bytes.unwrap_or(default.response_bytes),
+                output_bytes: self.output_bytes.unwrap_or(default.output_bytes),
                 ..default
             },
             ..RunOptions::default()
@@ -262,6 +266,7 @@ fn json(report: &RunReport) -> serde_json::Value {
         "duration_us": u64::try_from(report.duration.as_micros()).unwrap_or(u64::MAX),
         "memory_bytes": report.memory_bytes,
         "call_bytes": report.call_bytes,
+        "output_bytes_dropped": report.output_bytes_dropped,
     })
 }
 
@@ -273,6 +278,8 @@ async fn load(path: &Path) -> Outcome<Plugin> {
         false => bytes,
     };
     let loaded = Plugin::load(bytes).await;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let loaded = loaded.map(|plugin| plugin.named(&name));
     loaded.map_err(|error| named(error.into()))
 }
 

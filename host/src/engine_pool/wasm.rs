@@ -20,7 +20,7 @@ pub static ENGINE_COMPONENT: &[u8] = include_bytes!(env!("SOP_ENGINE_COMPONENT_B
 pub(crate) struct Wasm {
     /// The wasmtime engine.
     pub(crate) engine: Engine,
-    /// Offers the two imports.
+    /// Offers plugins what they may import once they are composed with the sop engine: its two imports, and an inert WASI.
     pub(crate) linker: Linker<HostState>,
     /// The sop engine, ready to be instantiated.
     pub(super) component: EnginePre<HostState>,
@@ -42,6 +42,7 @@ impl Wasm {
         add_to_linker(&mut linker, |state| state)?;
         let component = compile(&engine, ENGINE_COMPONENT)?;
         let component = EnginePre::new(linker.instantiate_pre(&component)?)?;
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         tick(&engine)?;
         Ok(Self {
             engine,

@@ -6,6 +6,7 @@ use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions, plug};
 
 use super::inspect;
+use crate::capability::is_wasi;
 use crate::engine_pool::ENGINE_COMPONENT;
 use crate::error::{Error, Result};
 
@@ -16,9 +17,10 @@ const ENGINE_IMPORTS: [&str; 3] = [
     "sop:storage/blobs",
 ];
 
-/// The plugin with the engine inside; a plugin that imports nothing stays as it is.
+/// The plugin with the engine inside; a plugin that does not ask for the engine stays as it is.
 pub(super) fn compose(plugin: &[u8]) -> Result<Vec<u8>> {
-    if inspect::check(plugin)?.is_empty() {
+    let imports = inspect::check(plugin)?;
+    if imports.iter().all(|name| is_wasi(name)) {
         return Ok(plugin.to_vec());
     }
     // The composer is not made for hostile components: whatever it runs into is an answer about these bytes.
@@ -30,7 +32,7 @@ pub(super) fn compose(plugin: &[u8]) -> Result<Vec<u8>> {
     let open = inspect::imports(&composed)?;
     match open
         .iter()
-        .find(|name| !ENGINE_IMPORTS.contains(&inspect::interface(name)))
+        .find(|name| !ENGINE_IMPORTS.contains(&inspect::interface(name)) && !is_wasi(name))
     {
         Some(name) => Err(Error::PluginInvalid(format!(
             "it imports `{name}` in a form that this engine does not offer; build it against this release's wit/engine"

@@ -2,9 +2,10 @@
 
 use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
 
+use crate::capability::is_wasi;
 use crate::error::{Error, Result};
 
-/// What plugins are given, without versions.
+/// What plugins are given beside an inert WASI, without versions.
 const GIVEN: [&str; 2] = ["sop:engine/types", "sop:engine/transactions"];
 
 /// The names that a component imports, in order. Fails on anything that is not a component. A name for a type that is
@@ -52,7 +53,8 @@ pub fn imports(bytes: &[u8]) -> Result<Vec<String>> {
 /// Refuses a component that imports anything that plugins are not given.
 pub(super) fn check(bytes: &[u8]) -> Result<Vec<String>> {
     let names = imports(bytes)?;
-    match names.iter().find(|name| !GIVEN.contains(&interface(name))) {
+    let given = |name: &str| GIVEN.contains(&interface(name)) || is_wasi(name);
+    match names.iter().find(|name| !given(name)) {
         Some(name) => Err(Error::PluginImport(name.clone())),
         None => Ok(names),
     }

@@ -1,5 +1,7 @@
 //! From bytes to a plugin that can run.
 
+use std::sync::Arc;
+
 use wasmtime::Engine;
 use wasmtime::component::types::{ComponentItem, Type};
 use wasmtime::component::{Component, InstancePre};
@@ -9,6 +11,9 @@ use crate::capability::HostState;
 use crate::engine_pool::{Wasm, compile};
 use crate::error::{Error, Result};
 use crate::limits;
+
+/// Letters of its hash that name a plugin.
+const NAME_LETTERS: usize = 12;
 
 /// A program that was checked, composed with the engine and compiled. Cheap to clone; bound to no database.
 ///
@@ -29,11 +34,12 @@ use crate::limits;
 #[derive(Clone)]
 pub struct Plugin {
     pub(super) component: InstancePre<HostState>,
+    pub(super) name: Arc<str>,
 }
 
 impl Plugin {
-    /// Checks that the bytes are a component that imports nothing but `sop:engine/types` and `sop:engine/transactions` and
-    /// exports `run`, composes it with the engine and compiles it. What was compiled once is kept on disk, by content.
+    /// Checks that the bytes are a component that imports nothing but `sop:engine/types`, `sop:engine/transactions` and WASI 0.2
+    /// (which is inert: no files, no network, no environment, no time) and exports `run`, composes it with the engine and compiles it. What was compiled once is kept on disk, by content.
     ///
     /// # Errors
     /// [`Error::PluginInvalid`], [`Error::PluginImport`], which names the import, and [`Error::Limit`] for too many bytes.
@@ -56,9 +62,23 @@ impl Plugin {
         let invalid = |error: wasmtime::Error| Error::PluginInvalid(format!("{error:#}"));
         let component = compile(&wasm.engine, &composed).map_err(invalid)?;
         exports_run(&component, &wasm.engine)?;
+        let hash = blake3::hash(bytes).to_hex();
         Ok(Self {
             component: wasm.linker.instantiate_pre(&component).map_err(invalid)?,
+            name: hash.get(..NAME_LETTERS).unwrap_or_default().into(),
         })
+    }
+
+    /// The same plugin under another name than the start of its BLAKE3 hash: what log records call it.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        let name = name.into();
+        Self { name, ..self }
+    }
+
+    /// What log records call it.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 

@@ -31,6 +31,8 @@ pub struct RunLimits {
     pub call_bytes: u64,
     /// Bytes of the response.
     pub response_bytes: u64,
+    /// Bytes of stdout and stderr that become log lines. The one limit that does not stop a run: what exceeds it is dropped.
+    pub output_bytes: u64,
 }
 
 impl Default for RunLimits {
@@ -41,6 +43,7 @@ impl Default for RunLimits {
             wall: limits::RUN_WALL_DEFAULT,
             call_bytes: limits::RUN_CALL_BYTES_DEFAULT,
             response_bytes: limits::RUN_RESPONSE_BYTES_DEFAULT,
+            output_bytes: limits::RUN_OUTPUT_BYTES_DEFAULT,
         }
     }
 }

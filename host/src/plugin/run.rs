@@ -8,7 +8,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 
 use super::load::Plugin;
 use super::options::{RunLimits, RunOptions};
-use crate::capability::{Authority, Grants, HostState, LimitReached, Settlement};
+use crate::capability::{Authority, Grants, HostState, LimitReached, Output, Settlement};
 use crate::database::{Database, DatabaseCore, backoff};
 use crate::engine_pool::Wasm;
 use crate::error::{Error, Result};
@@ -27,6 +27,8 @@ pub struct RunReport {
     pub memory_bytes: u64,
     /// Bytes that crossed between the engine and the host in the last attempt.
     pub call_bytes: u64,
+    /// Bytes of stdout and stderr that were dropped in the last attempt, because there were too many.
+    pub output_bytes_dropped: u64,
 }
 
 /// `run-error` of world `plugin`.
@@ -46,6 +48,7 @@ struct Attempt {
     settlement: Settlement,
     memory_bytes: u64,
     call_bytes: u64,
+    output_bytes_dropped: u64,
 }
 
 impl Plugin {
@@ -94,6 +97,7 @@ impl Plugin {
                     let Attempt {
                         memory_bytes,
                         call_bytes,
+                        output_bytes_dropped,
                         ..
                     } = attempt;
                     return Ok(RunReport {
@@ -102,6 +106,7 @@ impl Plugin {
                         duration: begun.elapsed(),
                         memory_bytes,
                         call_bytes,
+                        output_bytes_dropped,
                     });
                 }
                 Err(RunError::Failed(message)) => {
@@ -134,12 +139,9 @@ impl Plugin {
     ) -> Result<Attempt> {
         let authority = Authority::plugin(Arc::clone(grants), Arc::clone(&core.names));
         let calls = Arc::clone(core.pool.counters());
-        let mut store = Wasm::shared()?.store(HostState::new(
-            Arc::clone(&core.storage),
-            authority,
-            limits.budget(),
-            calls,
-        ));
+        let state = HostState::new(Arc::clone(&core.storage), authority, limits.budget(), calls);
+        let output = Output::new(&self.name, limits.output_bytes);
+        let mut store = Wasm::shared()?.store(state.with_output(output));
         let wall = wall_reached(limits);
         let deadline = Instant::now() + limits.wall;
         store.epoch_deadline_callback({
@@ -169,6 +171,7 @@ impl Plugin {
             settlement: state.settlement,
             memory_bytes: state.budget.memory_bytes(),
             call_bytes: state.budget.call_bytes(),
+            output_bytes_dropped: state.output.dropped(),
         })
     }
 
@@ -207,6 +210,9 @@ fn wall_reached(limits: &RunLimits) -> LimitReached {
 fn failure(trap: &wasmtime::Error) -> Error {
     if let Some(limit) = trap.downcast_ref::<LimitReached>() {
         return Error::limit(limit.name, limit.maximum);
+    }
+    if let Some(exit) = trap.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        return Error::PluginFailed(format!("it exited with status {}", exit.0));
     }
     if trap.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
         return Error::Unavailable("too many plugins run at this moment".to_owned());

@@ -1,0 +1,154 @@
+//! What a plugin says on stdout and stderr: lines of the log, with the plugin and the run they came from.
+//!
+//! A run may say so many bytes; what it says beyond that is counted and dropped. Lines are shown with their control characters
+//! escaped, so that nobody who reads the log on a terminal obeys them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::limits;
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// The output of one run. Dropping it ends an unfinished line.
+#[derive(Debug)]
+pub(crate) struct Output {
+    plugin: String,
+    run: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Bytes that may still be said.
+    left: u64,
+    dropped: u64,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl State {
+    fn line(&mut self, stream: Stream) -> &mut Vec<u8> {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+}
+
+impl Output {
+    /// Of a run of this plugin that may say so much.
+    pub(crate) fn new(plugin: &str, bytes_max: u64) -> Self {
+        /// Tells the runs of a process apart.
+        static RUNS: AtomicU64 = AtomicU64::new(1);
+        Self {
+            plugin: plugin.to_owned(),
+            run: RUNS.fetch_add(1, Ordering::Relaxed),
+            state: Mutex::new(State {
+                left: bytes_max,
+                dropped: 0,
+                stdout: Vec::new(),
+                stderr: Vec::new(),
+            }),
+        }
+    }
+
+    /// Of what cannot speak.
+    pub(crate) fn silent() -> Self {
+        Self::new("", 0)
+    }
+
+    /// Bytes that were dropped because there were too many.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.state.lock().dropped
+    }
+
+    pub(super) fn write(&self, stream: Stream, bytes: &[u8]) {
+        let mut state = self.state.lock();
+        let room = usize::try_from(state.left).unwrap_or(usize::MAX);
+        let (taken, rest) = bytes.split_at(bytes.len().min(room));
+        state.left -= taken.len() as u64;
+        if !rest.is_empty() && state.dropped == 0 {
+            tracing::warn!(
+                target: "sop_host::plugin::output",
+                plugin = self.plugin,
+                run = self.run,
+                "the run says more than it may: the rest is dropped"
+            );
+        }
+        state.dropped += rest.len() as u64;
+        for piece in taken.split_inclusive(|byte| *byte == b'\n') {
+            let line = state.line(stream);
+            line.extend_from_slice(piece);
+            if piece.ends_with(b"\n") || line.len() >= limits::OUTPUT_LINE_BYTES_MAX {
+                let line = std::mem::take(line);
+                self.say(stream, &line);
+            }
+        }
+    }
+
+    fn say(&self, stream: Stream, line: &[u8]) {
+        let text = readable(line);
+        let (plugin, run) = (&self.plugin, self.run);
+        match stream {
+            Stream::Stdout => {
+                tracing::info!(target: "sop_host::plugin::output", plugin, run, "{text}");
+            }
+            Stream::Stderr => {
+                tracing::warn!(target: "sop_host::plugin::output", plugin, run, "{text}");
+            }
+        }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let line = std::mem::take(self.state.get_mut().line(stream));
+            if !line.is_empty() {
+                self.say(stream, &line);
+            }
+        }
+    }
+}
+
+/// A line without its end, with control characters escaped.
+fn readable(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let mut shown = String::with_capacity(text.len());
+    for character in text.trim_end_matches(['\n', '\r']).chars() {
+        match character {
+            '\t' => shown.push(character),
+            _ if character.is_control() => shown.extend(character.escape_default()),
+            _ => shown.push(character),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_not_driven_by_what_is_said() {
+        assert_eq!(readable(b"a\tb\x1b[2J\r\n"), "a\tb\\u{1b}[2J");
+        assert_eq!(readable(b"\xff"), "\u{fffd}");
+    }
+
+    #[test]
+    fn what_is_too_much_is_dropped_and_counted() {
+        let output = Output::new("loud", 10);
+        for _ in 0..1_000 {
+            output.write(Stream::Stdout, b"1234567\n");
+        }
+        assert_eq!(output.dropped(), 8_000 - 10);
+        assert_eq!(output.state.lock().stdout, b"12");
+    }
+}
