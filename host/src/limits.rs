@@ -186,6 +186,16 @@ const _: () = assert!(INSTANCES_IDLE_MAX < INSTANCES_MAX as usize);
 pub const PLUGIN_BYTES_MAX: usize = 128 << 20;
 /// Most plugins that run at one time on one database; another one waits.
 pub const RUNS_MAX: usize = 256;
+/// Address space of the process that compiles a plugin.
+pub const COMPILE_MEMORY_BYTES: u64 = 4 << 30;
+/// Processor time, and time on the wall, of the process that compiles a plugin.
+pub const COMPILE_TIME: Duration = Duration::from_secs(300);
+/// How often it is looked whether that process has ended.
+pub const COMPILE_LOOK: Duration = Duration::from_millis(5);
+/// Largest compiled plugin.
+pub const ARTEFACT_BYTES_MAX: u64 = 1 << 30;
+/// Most of what that process may say about a plugin that it refuses.
+pub const COMPILE_MESSAGE_BYTES_MAX: u64 = 16 << 10;
 /// Memory of one run unless its limits say otherwise.
 pub const RUN_MEMORY_BYTES_DEFAULT: u64 = 128 << 20;
 /// Time of one attempt of a run unless its limits say otherwise.
@@ -198,6 +208,8 @@ pub const RUN_OUTPUT_BYTES_DEFAULT: u64 = 64 << 10;
 pub const OUTPUT_LINE_BYTES_MAX: usize = 4_096;
 /// Bytes that a plugin may write to them at once.
 pub const OUTPUT_WRITE_BYTES: usize = 4_096;
+/// Records of denials that one run leaves; the last one says so.
+pub const AUDIT_RECORDS_MAX: u32 = 100;
 /// Streams, pollables and the like that a plugin built for WASI may hold.
 pub const WASI_RESOURCES_MAX: usize = 1_024;
 /// Random bytes that one call gives.

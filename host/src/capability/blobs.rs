@@ -34,10 +34,10 @@ impl blobs::Host for HostState {
             .fold(0_usize, usize::saturating_add);
         self.budget.charge(bytes)?;
         if !ids.iter().all(|id| self.was_given(id)) {
-            count(&self.calls.denied);
-            return Err(
-                StorageError::Denied("this blob was not given to this program".to_owned()).into(),
-            );
+            let refusal =
+                StorageError::Denied("this blob was not given to this program".to_owned());
+            self.denied(&refusal);
+            return Err(refusal.into());
         }
         add(&self.calls.get_bytes, bytes);
         let bodies = self.storage.get(&ids).await?;

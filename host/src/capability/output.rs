@@ -1,4 +1,5 @@
-//! What a plugin says on stdout and stderr: lines of the log, with the plugin and the run they came from.
+//! What a plugin says on stdout and stderr, and what it was denied: lines of the log, with the plugin and the run they came
+//! from.
 //!
 //! A run may say so many bytes; what it says beyond that is counted and dropped. Lines are shown with their control characters
 //! escaped, so that nobody who reads the log on a terminal obeys them.
@@ -29,6 +30,8 @@ struct State {
     /// Bytes that may still be said.
     left: u64,
     dropped: u64,
+    /// Denials of which there is a record.
+    audited: u32,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
@@ -53,6 +56,7 @@ impl Output {
             state: Mutex::new(State {
                 left: bytes_max,
                 dropped: 0,
+                audited: 0,
                 stdout: Vec::new(),
                 stderr: Vec::new(),
             }),
@@ -67,6 +71,21 @@ impl Output {
     /// Bytes that were dropped because there were too many.
     pub(crate) fn dropped(&self) -> u64 {
         self.state.lock().dropped
+    }
+
+    /// A record that something was denied. There is an end to them: a run that is denied again and again must not flood the log.
+    pub(super) fn audit(&self, refusal: &dyn std::fmt::Display) {
+        let audited = {
+            let mut state = self.state.lock();
+            state.audited = state.audited.saturating_add(1);
+            state.audited
+        };
+        if audited <= limits::AUDIT_RECORDS_MAX {
+            let refusal = readable(refusal.to_string().as_bytes());
+            let (plugin, run, last) =
+                (&self.plugin, self.run, audited == limits::AUDIT_RECORDS_MAX);
+            tracing::warn!(target: "sop_host::audit", plugin, run, last, "{refusal}");
+        }
     }
 
     pub(super) fn write(&self, stream: Stream, bytes: &[u8]) {

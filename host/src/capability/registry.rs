@@ -100,9 +100,10 @@ impl registry::Host for HostState {
             return Err(StorageError::Invalid("a store name has 1 to 255 bytes".to_owned()).into());
         }
         if !self.authority.access(&name).create {
-            count(&self.calls.denied);
             let name = String::from_utf8_lossy(&name).into_owned();
-            return Err(StorageError::Denied(format!("no grant to create store `{name}`")).into());
+            let refusal = StorageError::Denied(format!("no grant to create store `{name}`"));
+            self.denied(&refusal);
+            return Err(refusal.into());
         }
         let store = self.storage.allocate_store();
         self.authority.bind(store, &name)?;
@@ -111,6 +112,14 @@ impl registry::Host for HostState {
 
     fn granted(&mut self, names: Vec<Vec<u8>>) -> wasmtime::Result<Vec<Access>> {
         count(&self.calls.granted);
+        // One name is a store to open; more are a list to choose from, which is nothing to report.
+        if let [name] = names.as_slice()
+            && self.authority.access(name) == sop_engine::types::Access::default()
+        {
+            let name = String::from_utf8_lossy(name);
+            self.output
+                .audit(&format_args!("no grant for store `{name}`"));
+        }
         Ok(names
             .iter()
             .map(|name| convert::access(self.authority.access(name)))
@@ -186,8 +195,8 @@ impl HostState {
         at: Option<u64>,
     ) -> Result<(), Refusal> {
         let answer = self.authority.check(stores, intent, at).await;
-        if matches!(answer, Err(Refusal::Answer(StorageError::Denied(_)))) {
-            count(&self.calls.denied);
+        if let Err(Refusal::Answer(refusal @ StorageError::Denied(_))) = &answer {
+            self.denied(refusal);
         }
         answer
     }

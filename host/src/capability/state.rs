@@ -8,7 +8,7 @@ use wasmtime::component::ResourceTable;
 
 use super::authority::Authority;
 use super::budget::Budget;
-use super::calls::CallCounters;
+use super::calls::{CallCounters, count};
 use super::output::Output;
 use super::refusal::{LimitReached, Refusal};
 use super::wasi::InertWasi;
@@ -138,6 +138,12 @@ impl HostState {
         if !self.authority.is_host() {
             self.given.insert(place);
         }
+    }
+
+    /// Counts a denial and leaves a record of it.
+    pub(super) fn denied(&self, refusal: &dyn std::fmt::Display) {
+        count(&self.calls.denied);
+        self.output.audit(refusal);
     }
 
     pub(super) fn was_given(&self, id: &PhysicalId) -> bool {

@@ -36,7 +36,9 @@ mod input;
 mod insert;
 mod json;
 mod lines;
+mod manifest;
 mod open;
+mod plugin;
 mod progress;
 mod put;
 mod quantity;
@@ -58,6 +60,7 @@ use console::Console;
 use exit::Exit;
 use failure::{Failure, Outcome};
 pub(crate) use settings::Global;
+use sop_host::engine_pool::{COMPILE_COMMAND, compile_standard_input, set_compiler};
 
 /// A transactional store for swarms of sandboxed programs
 #[derive(Parser, Debug)]
@@ -90,6 +93,7 @@ enum Command {
     Import(import::Arguments),
     Export(export::Arguments),
     Run(run::Arguments),
+    Plugin(plugin::Arguments),
     Demo(demo::Arguments),
     Engine(engine::Arguments),
     Shell(shell::Arguments),
@@ -117,6 +121,7 @@ impl Command {
             Self::Import(arguments) => arguments.run(global, console).await,
             Self::Export(arguments) => arguments.run(global, console).await,
             Self::Run(arguments) => arguments.run(global, console).await,
+            Self::Plugin(arguments) => arguments.run(global, console).await,
             Self::Demo(arguments) => arguments.run(global, console).await,
             Self::Engine(arguments) => arguments.run(global, console).await,
             Self::Shell(arguments) => arguments.run(global, console).await,
@@ -132,6 +137,15 @@ impl Command {
 
 /// Runs the command of this process.
 pub(crate) fn main() -> std::process::ExitCode {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|name| name == COMPILE_COMMAND)
+    {
+        return compile();
+    }
+    if let Ok(program) = std::env::current_exe() {
+        set_compiler(program);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error).into(),
@@ -153,6 +167,21 @@ pub(crate) fn main() -> std::process::ExitCode {
             failure.exit()
         })
         .into()
+}
+
+/// What a process of this program does that compiles a plugin for another one.
+fn compile() -> std::process::ExitCode {
+    match compile_standard_input() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            let message = match error {
+                sop_host::Error::PluginInvalid(reason) => reason,
+                error => error.to_string(),
+            };
+            eprintln!("{message}");
+            std::process::ExitCode::FAILURE
+        }
+    }
 }
 
 /// Handles that the runtime takes, with some to spare.

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use sop_host::{Database, Grant, Plugin, RunLimits, RunOptions, RunReport};
+use sop_host::{Database, Plugin, RunLimits, RunOptions, RunReport};
 
 use super::console::Console;
 use super::exit::Exit;
 use super::failure::{Failure, Outcome};
 use super::input::{self, Form};
 use super::json::BytesRef;
+use super::manifest::{Granted, Manifest};
 use super::open::{Purpose, close, open};
 use super::{Global, quantity};
 
@@ -38,9 +39,16 @@ const PARALLEL_MAX: u32 = 256;
 pub(crate) struct Arguments {
     /// The component; a file named .wat may have its text
     plugin: PathBuf,
-    /// A store it may use: STORE[:ro|:rw|:create], PREFIX*[:ro|:rw|:create]
+    /// A store it may use: STORE[:ro|:rw|:create], PREFIX*[:ro|:rw|:create]. With any such flag the grants of the manifest
+    /// do not count
     #[arg(long, value_name = "STORE[:MODE]")]
-    grant: Vec<GrantArgument>,
+    grant: Vec<Granted>,
+    /// Grants, limits and input, which flags override [default: the plugin.toml beside the component, if there is one]
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// Look for no plugin.toml
+    #[arg(long, conflicts_with = "manifest")]
+    no_manifest: bool,
     /// What it is given: text, @PATH for a file, - for stdin [default: nothing]
     #[arg(long, value_name = "INPUT")]
     input: Option<OsString>,
@@ -73,24 +81,6 @@ pub(crate) struct Arguments {
     form: Form,
 }
 
-/// A grant, and whether it is one to write.
-#[derive(Clone, Debug)]
-struct GrantArgument {
-    grant: Grant,
-    writes: bool,
-}
-
-impl std::str::FromStr for GrantArgument {
-    type Err = sop_host::Error;
-
-    fn from_str(text: &str) -> sop_host::Result<Self> {
-        Ok(Self {
-            grant: text.parse()?,
-            writes: text.ends_with(":rw") || text.ends_with(":create"),
-        })
-    }
-}
-
 /// How many runs ended how.
 #[derive(Debug, Default)]
 struct Tally {
@@ -103,99 +93,116 @@ struct Tally {
 
 impl Arguments {
     pub(crate) async fn run(self, global: &Global, console: &mut Console) -> Outcome<Exit> {
+        let manifest = match &self.manifest {
+            Some(path) => Manifest::read(path)?,
+            None if self.no_manifest => Manifest::default(),
+            None => Manifest::beside(&self.plugin)?,
+        };
         let input = match &self.input {
-            None => Vec::new(),
+            None => manifest.input.clone(),
             Some(input) => input::read(input, self.form)?,
         };
+        let grants = match self.grant.is_empty() {
+            true => manifest.grants.clone(),
+            false => self.grant.clone(),
+        };
+        let options = self.options(&manifest, &grants);
         let plugin = load(&self.plugin).await?;
-        let (global, purpose) = self.database(global);
+        let (global, purpose) = database(global, &grants);
         let database = open(&global, purpose).await?;
+        let run = Run {
+            plugin,
+            options,
+            input,
+            arguments: &self,
+        };
         let answer = match self.repeat {
-            1 => self.run_once(&database, &plugin, &input, console).await,
-            _ => self.run_often(&database, &plugin, &input, console).await,
+            1 => run.once(&database, console).await,
+            _ => run.often(&database, console).await,
         };
         close(database, answer).await
     }
 
-    /// The database that its grants need: one to write, one that is there and stays untouched, or
-    /// none that is kept.
-    fn database(&self, global: &Global) -> (Global, Purpose) {
-        if self.grant.is_empty() {
-            return (
-                Global {
-                    database: "memory:".to_owned(),
-                    ..global.clone()
-                },
-                Purpose::Create,
-            );
-        }
-        let writes = self.grant.iter().any(|grant| grant.writes);
-        (
-            global.clone(),
-            if writes {
-                Purpose::Create
-            } else {
-                Purpose::Read
-            },
-        )
-    }
-
-    fn options(&self) -> RunOptions {
-        let default = RunLimits::default();
+    fn options(&self, manifest: &Manifest, grants: &[Granted]) -> RunOptions {
+        let limits = manifest.limits.clone();
         let mut options = RunOptions {
-            grants: self.grant.iter().map(|grant| grant.grant.clone()).collect(),
+            grants: grants.iter().map(|granted| granted.grant.clone()).collect(),
             limits: RunLimits {
-                memory_bytes: self.memory_bytes.unwrap_or(default.memory_bytes),
-                wall: self.timeout.unwrap_or(default.wall),
-                call_bytes: self.call_bytes.unwrap_or(default.call_bytes),
-                response_bytes: self.response_bytes.unwrap_or(default.response_bytes),
-                output_bytes: self.output_bytes.unwrap_or(default.output_bytes),
-                ..default
+                memory_bytes: self.memory_bytes.unwrap_or(limits.memory_bytes),
+                wall: self.timeout.unwrap_or(limits.wall),
+                call_bytes: self.call_bytes.unwrap_or(limits.call_bytes),
+                response_bytes: self.response_bytes.unwrap_or(limits.response_bytes),
+                output_bytes: self.output_bytes.unwrap_or(limits.output_bytes),
+                ..limits
             },
             ..RunOptions::default()
         };
-        if let Some(retries) = self.retries {
+        if let Some(retries) = self.retries.or(manifest.retries) {
             options.retry.attempts_max = retries.saturating_add(1);
         }
         options
     }
+}
 
-    async fn run_once(
-        &self,
-        database: &Database,
-        plugin: &Plugin,
-        input: &[u8],
-        console: &mut Console,
-    ) -> Outcome<Exit> {
-        let report = plugin.run(database, input, &self.options()).await?;
+/// The database that these grants need: one to write, one that is there and stays untouched, or none that is kept.
+fn database(global: &Global, grants: &[Granted]) -> (Global, Purpose) {
+    if grants.is_empty() {
+        let database = "memory:".to_owned();
+        let backends = sop_host::Backends::default();
+        let global = Global {
+            database,
+            backends,
+            ..global.clone()
+        };
+        return (global, Purpose::Create);
+    }
+    let writes = grants.iter().any(|granted| granted.writes);
+    let purpose = if writes {
+        Purpose::Create
+    } else {
+        Purpose::Read
+    };
+    (global.clone(), purpose)
+}
+
+/// What is run, and how.
+struct Run<'a> {
+    plugin: Plugin,
+    options: RunOptions,
+    input: Vec<u8>,
+    arguments: &'a Arguments,
+}
+
+impl Run<'_> {
+    async fn once(&self, database: &Database, console: &mut Console) -> Outcome<Exit> {
+        let report = self
+            .plugin
+            .run(database, &self.input, &self.options)
+            .await?;
+        let form = self.arguments.form;
         if console.is_json() {
             console.json(&json(&report))?;
-        } else if self.form.is_plain() && !console.is_terminal() {
+        } else if form.is_plain() && !console.is_terminal() {
             console.raw(&report.response)?;
         } else if !report.response.is_empty() {
-            console.line(&self.form.print(&report.response))?;
+            console.line(&form.print(&report.response))?;
         }
         tracing::info!(retries = report.retries, duration = ?report.duration, "run");
         Ok(Exit::Success)
     }
 
-    async fn run_often(
-        &self,
-        database: &Database,
-        plugin: &Plugin,
-        input: &[u8],
-        console: &mut Console,
-    ) -> Outcome<Exit> {
-        let options = Arc::new(self.options());
-        let input: Arc<[u8]> = input.into();
+    async fn often(&self, database: &Database, console: &mut Console) -> Outcome<Exit> {
+        let repeat = self.arguments.repeat;
+        let options = Arc::new(self.options.clone());
+        let input: Arc<[u8]> = self.input.as_slice().into();
         let next = Arc::new(AtomicU64::new(0));
         let start = Instant::now();
         let progress = console.progress();
         // Each run is a task of its own, so that they share the processors.
-        let runs = futures::stream::iter(0..self.repeat).map(|_| {
+        let runs = futures::stream::iter(0..repeat).map(|_| {
             let (database, plugin, options, input) = (
                 database.clone(),
-                plugin.clone(),
+                self.plugin.clone(),
                 options.clone(),
                 input.clone(),
             );
@@ -205,16 +212,16 @@ impl Arguments {
                 (number, plugin.run(&database, &input, &options).await)
             })
         });
-        let mut runs = runs.buffer_unordered(usize::try_from(self.parallel).unwrap_or(1));
+        let mut runs = runs.buffer_unordered(usize::try_from(self.arguments.parallel).unwrap_or(1));
         let mut tally = Tally::default();
         while let Some(run) = runs.next().await {
             let (number, run) =
                 run.map_err(|error| Failure::new("internal", format!("a run was lost: {error}")))?;
             self.print_run(console, &mut tally, number, run)?;
-            progress.units(tally.succeeded + tally.failed, self.repeat);
+            progress.units(tally.succeeded + tally.failed, repeat);
         }
         drop(progress);
-        let rate = quantity::rate(self.repeat, start.elapsed());
+        let rate = quantity::rate(repeat, start.elapsed());
         console.note(&format!(
             "{} runs succeeded, {} failed, {} retries, {rate} runs/s",
             tally.succeeded, tally.failed, tally.retries
@@ -246,7 +253,7 @@ impl Arguments {
                     }
                     return console.json(&line);
                 }
-                console.line(&self.form.print(&report.response))
+                console.line(&self.arguments.form.print(&report.response))
             }
             Err(error) => {
                 tally.failed += 1;
@@ -270,13 +277,18 @@ fn json(report: &RunReport) -> serde_json::Value {
     })
 }
 
-async fn load(path: &Path) -> Outcome<Plugin> {
+/// The bytes of a component; those of a `.wat` are assembled.
+pub(super) fn read(path: &Path) -> Outcome<Vec<u8>> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    match path.extension().is_some_and(|name| name == "wat") {
+        true => assemble(&bytes).map_err(|failure| failure.after(&path.display().to_string())),
+        false => Ok(bytes),
+    }
+}
+
+async fn load(path: &Path) -> Outcome<Plugin> {
+    let bytes = read(path)?;
     let named = |failure: Failure| failure.after(&path.display().to_string());
-    let bytes = match path.extension().is_some_and(|name| name == "wat") {
-        true => assemble(&bytes).map_err(named)?,
-        false => bytes,
-    };
     let loaded = Plugin::load(bytes).await;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let loaded = loaded.map(|plugin| plugin.named(&name));
@@ -303,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_grant_to_write_is_known_by_its_mode() {
-        let parse = |text: &str| text.parse::<GrantArgument>();
+        let parse = |text: &str| text.parse::<Granted>();
         assert!(!parse("queue").unwrap().writes && !parse("index/*:ro").unwrap().writes);
         assert!(parse("queue:rw").unwrap().writes && parse("index/*:create").unwrap().writes);
         for bad in ["", ":rw", "queue:all"] {

@@ -17,23 +17,49 @@ use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::compiler::artefact;
+use crate::error::{Error, Result};
+
 /// Length of the checksum at the end of a file.
 const CHECKSUM_BYTES: usize = blake3::OUT_LEN;
 
-/// A component ready to run: from the disk if this process or another one compiled it before.
+/// The component of this library, ready to run: from the disk if this process or another one compiled it before.
 pub(crate) fn compile(engine: &Engine, component: &[u8]) -> wasmtime::Result<Component> {
-    let Some(directory) = directory() else {
-        return Component::new(engine, component);
+    kept(engine, component, |engine, component| {
+        engine.precompile_component(component)
+    })
+}
+
+/// The same for what strangers wrote.
+pub(crate) fn compile_stranger(engine: &Engine, component: &[u8]) -> Result<Component> {
+    let invalid = |error: wasmtime::Error| match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) => Error::PluginInvalid(format!("{error:#}")),
     };
-    let path = directory.join(format!("{}.cwasm", key(engine, component)));
-    if let Some(component) = load(engine, &path) {
+    kept(engine, component, |engine, component| {
+        Ok(artefact(engine, component)?)
+    })
+    .map_err(invalid)
+}
+
+fn kept(
+    engine: &Engine,
+    component: &[u8],
+    make: impl FnOnce(&Engine, &[u8]) -> wasmtime::Result<Vec<u8>>,
+) -> wasmtime::Result<Component> {
+    let path =
+        directory().map(|directory| directory.join(format!("{}.cwasm", key(engine, component))));
+    if let Some(component) = path.as_ref().and_then(|path| load(engine, path)) {
         return Ok(component);
     }
-    let compiled = Component::new(engine, component)?;
-    if let Err(error) = save(&path, &compiled.serialize()?) {
+    let artefact = make(engine, component)?;
+    if let Some(path) = path
+        && let Err(error) = save(&path, &artefact)
+    {
         tracing::warn!("compiled component not kept in {}: {error}", path.display());
     }
-    Ok(compiled)
+    deserialize(engine, &artefact)
+        .ok_or_else(|| wasmtime::Error::msg("the compiler is of another version than this program"))
 }
 
 /// Names what was compiled, by what and how.
@@ -100,8 +126,8 @@ fn load(engine: &Engine, path: &Path) -> Option<Component> {
     reason = "wasmtime cannot verify machine code; see the safety comment"
 )]
 fn deserialize(engine: &Engine, artefact: &[u8]) -> Option<Component> {
-    // SAFETY: the bytes were written by `save` of this user: the directory and the file belong to this user, nobody else
-    // can write them, and the checksum excludes damage. wasmtime itself refuses artefacts of another version or
+    // SAFETY: the bytes come from our own compiler, in this process or through a pipe, or they were written by `save` of this
+    // user: the directory and the file belong to this user, nobody else can write them, and the checksum excludes damage. wasmtime itself refuses artefacts of another version or
     // configuration.
     unsafe { Component::deserialize(engine, artefact) }.ok()
 }

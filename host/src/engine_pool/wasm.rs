@@ -51,6 +51,11 @@ impl Wasm {
         })
     }
 
+    /// An engine that makes the same code as the one of this process, and no instances.
+    pub(super) fn compiling() -> wasmtime::Result<Engine> {
+        Engine::new(&config())
+    }
+
     /// A wasmtime store whose guest yields at every tick of the epoch.
     pub(crate) fn store(&self, state: HostState) -> Store<HostState> {
         let mut store = Store::new(&self.engine, state);
@@ -62,8 +67,8 @@ impl Wasm {
     }
 }
 
-/// The wasmtime engine: pooled allocation, or where address space is short, allocation on demand.
-fn engine() -> wasmtime::Result<Engine> {
+/// How code is compiled.
+fn config() -> Config {
     let mut config = Config::new();
     config.cranelift_opt_level(OptLevel::Speed);
     config.epoch_interruption(true);
@@ -75,7 +80,12 @@ fn engine() -> wasmtime::Result<Engine> {
     config.concurrency_support(false);
     config.wasm_relaxed_simd(false);
     config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(limits::BACKTRACE_FRAMES_MAX));
+    config
+}
 
+/// The wasmtime engine: pooled allocation, or where address space is short, allocation on demand.
+fn engine() -> wasmtime::Result<Engine> {
+    let config = config();
     let mut pooled = config.clone();
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling()));
     Engine::new(&pooled).or_else(|error| {

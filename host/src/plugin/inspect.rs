@@ -50,11 +50,35 @@ pub fn imports(bytes: &[u8]) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// What a plugin gets for one of its imports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportKind {
+    /// Transactions on the stores it is granted.
+    Transactions,
+    /// A WASI interface that is there and reaches nothing.
+    Inert,
+    /// Nothing: a component with this import is refused.
+    Refused,
+}
+
+impl ImportKind {
+    /// What an import of this name is answered with.
+    pub fn of(name: &str) -> Self {
+        if GIVEN.contains(&interface(name)) {
+            Self::Transactions
+        } else if is_wasi(name) {
+            Self::Inert
+        } else {
+            Self::Refused
+        }
+    }
+}
+
 /// Refuses a component that imports anything that plugins are not given.
 pub(super) fn check(bytes: &[u8]) -> Result<Vec<String>> {
     let names = imports(bytes)?;
-    let given = |name: &str| GIVEN.contains(&interface(name)) || is_wasi(name);
-    match names.iter().find(|name| !given(name)) {
+    let refused = |name: &&String| ImportKind::of(name) == ImportKind::Refused;
+    match names.iter().find(refused) {
         Some(name) => Err(Error::PluginImport(name.clone())),
         None => Ok(names),
     }

@@ -8,7 +8,7 @@ use wasmtime::component::{Component, InstancePre};
 
 use super::compose::compose;
 use crate::capability::HostState;
-use crate::engine_pool::{Wasm, compile};
+use crate::engine_pool::{Wasm, compile_stranger};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -60,7 +60,7 @@ impl Plugin {
         let composed = compose(bytes)?;
         let wasm = Wasm::shared()?;
         let invalid = |error: wasmtime::Error| Error::PluginInvalid(format!("{error:#}"));
-        let component = compile(&wasm.engine, &composed).map_err(invalid)?;
+        let component = compile_stranger(&wasm.engine, &composed)?;
         exports_run(&component, &wasm.engine)?;
         let hash = blake3::hash(bytes).to_hex();
         Ok(Self {

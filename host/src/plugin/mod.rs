@@ -24,7 +24,7 @@ mod load;
 mod options;
 mod run;
 
-pub use inspect::imports as component_imports;
+pub use inspect::{ImportKind, imports as component_imports};
 pub use load::Plugin;
 pub use options::{RunLimits, RunOptions};
 pub use run::RunReport;

@@ -271,7 +271,7 @@ async fn wrong_plugins_are_refused_by_name() {
         "sop:storage/registry@0.1.0",
         "sop:storage/blobs@0.1.0",
         "sop:engine/maintenance@0.1.0",
-        "wasi:cli/environment@0.2.0",
+        "wasi:http/types@0.2.0",
     ] {
         let error = load(&format!(r#"(component (import "{name}" (instance)))"#)).await;
         assert_eq!(error.kind(), "plugin-import", "{error}");

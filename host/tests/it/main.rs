@@ -16,6 +16,7 @@ mod hostile;
 mod pool;
 mod surface;
 mod transactions;
+mod wasi;
 mod wat_plugin;
 
 use sop_host::Database;

@@ -140,3 +140,76 @@ fn what_is_no_plugin_is_refused_by_name() {
     sandbox.fails(1, &["run", "none.wasm"]);
     assert!(!exists(&sandbox.data()));
 }
+
+#[test]
+fn a_manifest_beside_the_component_says_what_flags_say() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["create", "a"]);
+    sandbox.file("write.wasm", writer(true, DONE));
+    sandbox.file(
+        "plugin.toml",
+        "[grants]\na = \"rw\"\n[limits]\ntimeout = \"20s\"\n[input]\ntext = \"a\"\n",
+    );
+    assert_eq!(sandbox.ok(&["run", "write.wasm"]), "value");
+    assert_eq!(sandbox.ok(&["get", "a", "key"]), "value");
+    // A flag takes the place of the grants, and none are left without the file.
+    sandbox.fails(9, &["run", "write.wasm", "--grant", "b:rw"]);
+    let message = sandbox.fails(9, &["run", "write.wasm", "--no-manifest", "--input", "a"]);
+    assert!(message.contains("failed"), "{message}");
+    sandbox.file("plugin.toml", "[grants]\na = \"rwx\"\n");
+    let message = sandbox.fails(2, &["run", "write.wasm"]);
+    assert!(message.contains("plugin.toml"), "{message}");
+}
+
+#[test]
+fn checking_tells_what_a_plugin_wants_and_gets() {
+    let sandbox = Sandbox::new();
+    sandbox.file("write.wasm", writer(true, DONE));
+    sandbox.file("plugin.toml", "[grants]\n\"log/*\" = \"create\"\n");
+    let report = sandbox.json(&["plugin", "check", "write.wasm"]);
+    assert_eq!(report["fit"], true, "{report}");
+    assert_eq!(report["grants"], json!(["log/*:create"]));
+    let imports = report["imports"].as_array().unwrap();
+    assert_eq!(imports.len(), 2, "{report}");
+    assert!(
+        sandbox
+            .ok(&["plugin", "check", "write.wasm"])
+            .contains("it can run")
+    );
+    assert!(!exists(&sandbox.data()));
+
+    sandbox.file(
+        "http.wat",
+        r#"(component (import "wasi:http/types@0.2.0" (instance)))"#,
+    );
+    let ran = sandbox.run(&["plugin", "check", "http.wat"]);
+    assert_eq!(ran.code, 9);
+    let told = String::from_utf8_lossy(&ran.stdout);
+    assert!(
+        told.contains("it cannot run") && told.contains("refused"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_a_plugin_says_and_is_denied_is_logged_with_its_name() {
+    let sandbox = Sandbox::new();
+    let flood = include_str!("../../../../guest-examples/hostile/output-flood/attack.wat");
+    sandbox.file("loud.wat", flood);
+    let ran = sandbox.run(&["run", "loud.wat", "--output-bytes", "1KiB"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("look here\\u{1b}[2J"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("plugin=\"loud\""), "{}", ran.stderr);
+    assert!(ran.stderr.len() < 64 << 10, "{} bytes", ran.stderr.len());
+
+    sandbox.file("read.wasm", reader());
+    sandbox.ok(&["create", "secret"]);
+    let ran = sandbox.run(&["run", "read.wasm", "--grant", "a:ro", "--input", "secret"]);
+    assert_eq!(ran.code, 9);
+    assert!(ran.stderr.contains("sop_host::audit"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("no grant for store `secret`"),
+        "{}",
+        ran.stderr
+    );
+}

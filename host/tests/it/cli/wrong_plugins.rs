@@ -35,9 +35,9 @@ fn what_is_no_plugin_is_refused_before_a_database_is_touched() {
             "sop:storage/blobs",
         ),
         (
-            "files.wasm",
-            importing("wasi:filesystem/types@0.2.0"),
-            "wasi:filesystem",
+            "http.wasm",
+            importing("wasi:http/outgoing-handler@0.2.0"),
+            "wasi:http",
         ),
         (
             "clock.wasm",
