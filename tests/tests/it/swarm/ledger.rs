@@ -17,6 +17,8 @@ const LEDGER: &str = "ledger";
 const LONG_LINES: u32 = 16;
 const LONG_LINE_BYTES: usize = 5_000;
 
+const BALANCE_BYTES_MAX: usize = 2_000;
+
 /// Makes the database and its stores.
 pub async fn prepare(place: &Place) {
     let database = place.open().await.unwrap();
@@ -47,7 +49,9 @@ pub async fn transfer(
         let key = format!("{account:03}");
         let balance = balances.get(&key).await?;
         let balance = balance.map_or(0, |balance| number(&balance)) + change;
-        balances.put(&key, balance.to_string()).await?;
+        // Long enough for accounts to lie in several leaves, which split.
+        let padding = " ".repeat(rng.random_range(0..BALANCE_BYTES_MAX));
+        balances.put(&key, format!("{balance}{padding}")).await?;
     }
     let ledger = transaction.open_store(LEDGER).await?;
     let text = format!("{from:03} {to:03}{}", " ".repeat(padding));
@@ -56,7 +60,10 @@ pub async fn transfer(
 }
 
 fn number(bytes: &[u8]) -> i64 {
-    text(bytes).parse().expect("a balance is a number")
+    text(bytes)
+        .trim_end()
+        .parse()
+        .expect("a balance is a number")
 }
 
 fn text(bytes: &[u8]) -> &str {

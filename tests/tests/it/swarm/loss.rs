@@ -90,6 +90,7 @@ fn keys_that_vanish_under_load_are_recovered() {
         let Some(key) = key(&redis, part) else {
             panic!("there is no key {part}");
         };
+        scene.hosts.wait_for("load", rng.random_range(1..30));
         redis.command(&["DEL", &key]);
         scene.hosts.go_on(&format!("DEL {key}"));
     }
@@ -102,6 +103,7 @@ fn a_registry_that_loses_everything_under_load_is_recovered() {
     let mut redis = RedisProcess::start();
     let mut scene = Scene::start(&redis, rng.random());
     for round in 0..2 {
+        scene.hosts.wait_for("load", rng.random_range(1..60));
         redis.command(&["FLUSHALL"]);
         if rng.random() {
             // Again, while they recover.
@@ -132,8 +134,15 @@ fn evicted_keys_are_recovered_and_a_full_registry_loses_nothing() {
     for policy in ["allkeys-random", "allkeys-lru", "allkeys-random"] {
         let before = evicted();
         set("maxmemory-policy", policy);
-        set("maxmemory", "1");
-        wait_for("an eviction", || evicted() > before);
+        // Just below what is used, so that one key goes rather than all.
+        wait_for("an eviction", || {
+            let used: u64 = redis.info("memory", "used_memory").parse().unwrap();
+            set(
+                "maxmemory",
+                &(used - rng.random_range(1..2_000)).to_string(),
+            );
+            evicted() > before
+        });
         set("maxmemory", "0");
         println!("{} keys evicted", evicted() - before);
         scene.hosts.go_on(policy);

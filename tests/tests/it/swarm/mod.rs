@@ -16,7 +16,9 @@ mod host;
 mod hosts;
 mod ledger;
 mod loss;
+mod objects;
 mod programs;
+mod steps;
 mod zombie;
 
 use std::time::Duration;
