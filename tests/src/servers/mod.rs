@@ -11,5 +11,6 @@ pub mod http;
 pub mod proxy;
 pub mod redis;
 pub mod s3;
+pub mod steps;
 
 mod shelf;

@@ -10,6 +10,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -19,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::http::{Message, answer, read_message};
+use super::steps::{Moment, Steps};
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,10 @@ pub enum Fault {
     Answer(u16),
     /// HTTP: it is passed on and carried out, and this status is answered.
     AnswerInstead(u16),
+    /// The trap of the [`Steps`] springs; then it is held.
+    TrapRequest,
+    /// It is passed on and carried out; when the answer comes, the trap springs and the answer is held.
+    TrapAnswer,
 }
 
 /// A fault, for which requests.
@@ -57,13 +63,17 @@ struct Rule {
 
 #[derive(Debug)]
 struct Shared {
-    target: u16,
+    target: AtomicU16,
     http: bool,
     rules: Mutex<Vec<Rule>>,
     /// First lines of the requests that came.
     seen: Mutex<Vec<String>>,
     /// Grows when held requests are let go.
     go: watch::Sender<u64>,
+    /// Grows when all connections are closed.
+    cut: watch::Sender<u64>,
+    /// Who counts the requests.
+    steps: Mutex<Option<Arc<Steps>>>,
 }
 
 /// A proxy; it ends with the runtime it was started in.
@@ -88,24 +98,20 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
-            target,
+            target: AtomicU16::new(target),
             http,
             rules: Mutex::default(),
             seen: Mutex::default(),
             go: watch::Sender::new(0),
+            cut: watch::Sender::new(0),
+            steps: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let _ = client.set_nodelay(true);
                 let shared = Arc::clone(&accepting);
-                tokio::spawn(async move {
-                    let _ = if shared.http {
-                        shared.serve_http(client).await
-                    } else {
-                        shared.serve_raw(client).await
-                    };
-                });
+                tokio::spawn(async move { shared.serve(client).await });
             }
         });
         Self { port, shared }
@@ -139,6 +145,22 @@ impl Proxy {
         rules.insert(at, rule);
     }
 
+    /// From now on new connections lead to this port, and the old ones are closed.
+    pub fn aim(&self, target: u16) {
+        self.shared.target.store(target, Ordering::SeqCst);
+        self.cut();
+    }
+
+    /// Closes all connections; what is held on them is gone.
+    pub fn cut(&self) {
+        self.shared.cut.send_modify(|cut| *cut += 1);
+    }
+
+    /// From now on requests are counted there, too.
+    pub fn count(&self, steps: &Arc<Steps>) {
+        *self.shared.steps.lock() = Some(Arc::clone(steps));
+    }
+
     /// Passes on what is held.
     pub fn let_go(&self) {
         self.shared.go.send_modify(|go| *go += 1);
@@ -159,9 +181,30 @@ impl Proxy {
 }
 
 impl Shared {
+    async fn serve(&self, client: TcpStream) {
+        let mut cut = self.cut.subscribe();
+        let serve = async {
+            if self.http {
+                self.serve_http(client).await
+            } else {
+                self.serve_raw(client).await
+            }
+        };
+        tokio::select! {
+            _ = serve => {}
+            _ = cut.changed() => {}
+        }
+    }
+
     fn fault(&self, head: &str) -> Fault {
         let line = head.lines().next().unwrap_or_default().to_owned();
         self.seen.lock().push(line);
+        let steps = self.steps.lock().clone();
+        match steps.and_then(|steps| steps.step(head)) {
+            Some(Moment::Request) => return Fault::TrapRequest,
+            Some(Moment::Answer) => return Fault::TrapAnswer,
+            None => {}
+        }
         let mut rules = self.rules.lock();
         let fits = |rule: &&mut Rule| rule.left > 0 && head.contains(&rule.text);
         rules.iter_mut().find(fits).map_or(Fault::None, |rule| {
@@ -175,17 +218,28 @@ impl Shared {
         match fault {
             Fault::Refuse => return false,
             Fault::Delay(time) => tokio::time::sleep(time).await,
-            Fault::Hold => {
-                let mut go = self.go.subscribe();
-                let _ = go.changed().await;
-            }
+            Fault::Hold => self.hold(false).await,
+            Fault::TrapRequest => self.hold(true).await,
             _ => {}
         }
         true
     }
 
+    /// Waits until what is held is let go; does nothing if a trap was to spring and had sprung before.
+    async fn hold(&self, trap: bool) {
+        let mut go = self.go.subscribe();
+        if trap {
+            let steps = self.steps.lock().clone();
+            let act = steps.and_then(|steps| steps.spring());
+            let Some(act) = act else { return };
+            // It may wait for the end of a process.
+            let _ = tokio::task::spawn_blocking(act).await;
+        }
+        let _ = go.changed().await;
+    }
+
     async fn connect(&self) -> io::Result<TcpStream> {
-        let server = TcpStream::connect(("127.0.0.1", self.target)).await?;
+        let server = TcpStream::connect(("127.0.0.1", self.target.load(Ordering::SeqCst))).await?;
         server.set_nodelay(true)?;
         Ok(server)
     }
@@ -217,6 +271,9 @@ impl Shared {
                 Fault::AnswerInstead(status) => refusal(&request, status),
                 _ => [reply.head.as_bytes(), &reply.raw].concat(),
             };
+            if fault == Fault::TrapAnswer {
+                self.hold(true).await;
+            }
             if !give(&mut write, &bytes, fault).await? {
                 return Ok(());
             }
@@ -231,7 +288,7 @@ impl Shared {
         let current = watch::Sender::new(Fault::None);
         tokio::select! {
             up = self.pump_up(from_client, to_server, &current) => up,
-            down = pump_down(from_server, to_client, current.subscribe()) => down,
+            down = self.pump_down(from_server, to_client, current.subscribe()) => down,
         }
     }
 
@@ -259,19 +316,23 @@ impl Shared {
             to.write_all(bytes).await?;
         }
     }
-}
 
-async fn pump_down(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    current: watch::Receiver<Fault>,
-) -> io::Result<()> {
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let count = from.read(&mut buffer).await?;
-        let fault = *current.borrow();
-        if count == 0 || !give(&mut to, &buffer[..count], fault).await? {
-            return Ok(());
+    async fn pump_down(
+        &self,
+        mut from: OwnedReadHalf,
+        mut to: OwnedWriteHalf,
+        current: watch::Receiver<Fault>,
+    ) -> io::Result<()> {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let count = from.read(&mut buffer).await?;
+            let fault = *current.borrow();
+            if fault == Fault::TrapAnswer {
+                self.hold(true).await;
+            }
+            if count == 0 || !give(&mut to, &buffer[..count], fault).await? {
+                return Ok(());
+            }
         }
     }
 }

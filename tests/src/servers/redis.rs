@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use redis::{Client, Connection, FromRedisValue};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// How long a server may take to come up, or a cluster to agree.
@@ -162,6 +163,22 @@ impl RedisProcess {
         self.spawn();
     }
 
+    /// Stops it where it is.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("it runs");
+        let pid = Pid::from_raw(child.id().cast_signed()).expect("a process has a number");
+        kill_process(pid, signal).unwrap();
+    }
+
     /// Makes it a replica and waits until it has everything.
     pub fn follow(&self, master: &Self) {
         self.command(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
@@ -198,7 +215,11 @@ pub struct Watched {
 impl Watched {
     /// Under the name `swarm`.
     pub fn start() -> Self {
-        let (master, replica) = (RedisProcess::start(), RedisProcess::start());
+        let arguments = ["--save", "", "--repl-diskless-sync-delay", "0"];
+        let (master, replica) = (
+            RedisProcess::start_with(&arguments),
+            RedisProcess::start_with(&arguments),
+        );
         replica.follow(&master);
         let configuration = tempfile::tempdir().unwrap();
         let file = configuration.path().join("sentinel.conf");

@@ -241,6 +241,11 @@ impl LyingServer {
         Self { port }
     }
 
+    /// `127.0.0.1` and this port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The objects under a prefix.
     pub fn objects(&self, prefix: &str) -> RemoteObjects {
         objects(self.port, prefix)

@@ -21,6 +21,26 @@ pub(super) struct Shelf {
     objects: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
+/// A whole object, or the part of it that was asked for as `bytes=FIRST-LAST`.
+fn found(request: &Message, body: &[u8]) -> Vec<u8> {
+    let range = request.header("range").and_then(|range| {
+        let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+        Some((first.parse::<usize>().ok()?, last.parse::<usize>().ok()?))
+    });
+    let Some((first, last)) = range else {
+        return answer(200, TIMES, body);
+    };
+    let length = body.len();
+    let last = last.min(length.saturating_sub(1));
+    match body.get(first..=last) {
+        Some(part) => {
+            let headers = format!("{TIMES}Content-Range: bytes {first}-{last}/{length}\r\n");
+            answer(206, &headers, part)
+        }
+        None => answer(416, "", &[]),
+    }
+}
+
 impl Shelf {
     pub(super) fn new(lie: Lie) -> Self {
         Self {
@@ -64,7 +84,7 @@ impl Shelf {
                     );
                     head.into_bytes()
                 }
-                Some(body) => answer(200, TIMES, body),
+                Some(body) => found(request, body),
             },
         }
     }

@@ -84,7 +84,12 @@ pub async fn run(backend: &dyn Backend, lists: Lists, seed: u64, transactions: u
     // What nobody read after it was appended could be lost unseen.
     let mut steps: Vec<_> = (0..KEYS).map(|key| Step::Read(key, None)).collect();
     recorder.record("invoke", LAST_PROCESS, &steps);
-    transact(&mut *session, lists, &mut steps).await.unwrap();
+    let mut rng = client_rng(seed, LAST_PROCESS);
+    let mut begun = Instant::now();
+    while transact(&mut *session, lists, &mut steps).await.is_err() {
+        step_back(&mut *session, &mut rng, begun).await;
+        begun = Instant::now();
+    }
     recorder.record("ok", LAST_PROCESS, &steps);
     recorder.events()
 }

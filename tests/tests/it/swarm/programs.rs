@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rand::Rng;
 use sop_tests::servers::redis::RedisProcess;
 use sop_tests::servers::s3::{BUCKET, S3Server};
 
@@ -55,6 +56,36 @@ fn appends_of_several_hosts_are_strictly_serializable() {
         figures.committed * 100 >= figures.transactions * 30,
         "{figures:?}"
     );
+}
+
+/// Reads, too, agree with real time while the registry loses everything.
+#[test]
+fn appends_stay_strictly_serializable_while_the_registry_loses_everything() {
+    let test = "programs::appends_stay_strictly_serializable_while_the_registry_loses_everything";
+    let mut rng = super::seeded(test);
+    let redis = RedisProcess::start();
+    let folder = tempfile::tempdir().unwrap();
+    let options = [
+        format!("--database=dir:{}", folder.path().join("data").display()),
+        format!("--registry={}", redis.url()),
+    ];
+    let events = block_on(async {
+        let backend = Shells::start(HOSTS, &options);
+        let seed = rng.random();
+        let lose = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(rng.random_range(500..1_500))).await;
+                redis.command(&["FLUSHALL"]);
+            }
+        };
+        let events = tokio::select! {
+            events = append::run(&*backend, Lists::Values, seed, 600) => events,
+            () = lose => unreachable!("it does not end"),
+        };
+        backend.close().await;
+        events
+    });
+    println!("{:?}", append::check(&events).unwrap());
 }
 
 #[test]
