@@ -17,8 +17,13 @@ const ENGINE_IMPORTS: [&str; 3] = [
     "sop:storage/blobs",
 ];
 
-/// The plugin with the engine inside; a plugin that does not ask for the engine stays as it is.
-pub(super) fn compose(plugin: &[u8]) -> Result<Vec<u8>> {
+/// The plugin with the engine inside: one component that imports `sop:storage` and, at most, WASI 0.2. For embeddings that
+/// compile and link by themselves; [`Plugin::load`](super::Plugin::load) does it for everybody else. A plugin that does not ask
+/// for the engine stays as it is.
+///
+/// # Errors
+/// [`Error::PluginInvalid`] and [`Error::PluginImport`], which names the import.
+pub fn compose(plugin: &[u8]) -> Result<Vec<u8>> {
     let imports = inspect::check(plugin)?;
     if imports.iter().all(|name| is_wasi(name)) {
         return Ok(plugin.to_vec());

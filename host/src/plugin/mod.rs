@@ -24,6 +24,7 @@ mod load;
 mod options;
 mod run;
 
+pub use compose::compose;
 pub use inspect::{ImportKind, imports as component_imports};
 pub use load::Plugin;
 pub use options::{RunLimits, RunOptions};

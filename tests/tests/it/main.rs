@@ -9,6 +9,7 @@
     reason = "tests fail loudly"
 )]
 
+mod embedding;
 mod golden;
 mod histories;
 mod layers;

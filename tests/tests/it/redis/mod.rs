@@ -2,6 +2,7 @@
 
 mod costs;
 mod differential;
+mod doctor;
 mod loss;
 mod modes;
 
