@@ -82,7 +82,7 @@ pub struct Contents {
 impl Contents {
     /// Reads and inspects it all.
     pub async fn of(place: &Place) -> Self {
-        let database = place.open().await.unwrap();
+        let database = place.open_patiently().await;
         let transaction = database.snapshot().await.unwrap();
         let mut contents = Self::default();
         for (index, name) in [BALANCES, LEDGER].into_iter().enumerate() {
