@@ -142,6 +142,12 @@ impl Record {
         self.told.insert(line, told);
     }
 
+    /// Takes over what a host told that was killed: what it did not know, nobody will.
+    fn add_killed(&mut self, mut other: Self) {
+        other.told.retain(|_, told| *told != Told::Unknown);
+        self.add(other);
+    }
+
     fn add(&mut self, other: Self) {
         self.acknowledged += other.acknowledged;
         self.told.extend(other.told);
@@ -376,14 +382,14 @@ impl Hosts {
     /// Kills a host and takes note of what it had told.
     pub fn kill(&mut self, index: usize) {
         let record = self.hosts.remove(index).kill();
-        self.gone.add(record);
+        self.gone.add_killed(record);
     }
 
     /// Kills a host and starts another in its stead.
     pub fn replace(&mut self, index: usize, name: usize, place: &Place, load: Load) {
         let fresh = Host::start(name, place, load);
         let record = std::mem::replace(&mut self.hosts[index], fresh).kill();
-        self.gone.add(record);
+        self.gone.add_killed(record);
     }
 
     /// Lets all come to an end; answers what they told.
