@@ -48,8 +48,7 @@ type Step = (usize, Moment);
 
 /// Servers, and a host's way to them.
 struct Stage {
-    _redis: RedisProcess,
-    redis_port: u16,
+    redis: RedisProcess,
     server_port: u16,
     steps: Arc<Steps>,
     registry: Proxy,
@@ -80,12 +79,11 @@ impl Stage {
         let redis = RedisProcess::start();
         let server = runtime.block_on(LyingServer::start(Lie::None));
         let stage = Self {
-            redis_port: redis.port(),
             server_port: server.port(),
             steps: Arc::default(),
             registry: runtime.block_on(Proxy::raw(redis.port())),
             objects: runtime.block_on(Proxy::http(server.port())),
-            _redis: redis,
+            redis,
         };
         stage.registry.count(&stage.steps);
         stage.objects.count(&stage.steps);
@@ -97,7 +95,7 @@ impl Stage {
             });
         }
         if work == Work::Recovery {
-            stage._redis.command(&["FLUSHALL"]);
+            stage.redis.command(&["FLUSHALL"]);
         }
         stage
     }
@@ -113,7 +111,7 @@ impl Stage {
     }
 
     fn straight(&self) -> Place {
-        Self::place(self.redis_port, self.server_port)
+        Self::place(self.redis.port(), self.server_port)
     }
 
     fn by_proxies(&self) -> Place {
@@ -308,6 +306,14 @@ fn attempt(runtime: &Runtime, work: Work, step: Option<Step>) -> Trial {
             "{context}"
         );
         assert!(is_there(&database, "next").await, "{context}");
+        stage.redis.command(&["FLUSHALL"]);
+        write(&database, "last").await;
+        assert_eq!(
+            is_there(&database, "new").await,
+            decided,
+            "recovered; {context}"
+        );
+        assert!(is_there(&database, "next").await, "recovered; {context}");
         let report = database.verify(|_| ()).await.unwrap();
         assert!(report.is_sound(), "{report:?}");
         database.close().await.unwrap();
