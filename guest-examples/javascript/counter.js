@@ -1,8 +1,9 @@
 /**
  * Counts: the smallest plugin. The same requests, responses and store as the counter in Rust (`../counter`).
  *
- * Request `{"key": "visits", "times": 10}` -> response `{"value": 10, "tries": 10}`: the value after the last increment,
- * and how many runs of the transaction it took. `key` is `count` and `times` is 1 if they are not given.
+ * Request `{"key": "visits", "times": 10}` -> response `{"value": 10, "tries": 10}`: the value after the last
+ * increment, and how many runs of the transaction it took. `key` is `count` and `times` is 1 if they are not
+ * given.
  *
  * Store `counters`: name (text) -> count (u64).
  */

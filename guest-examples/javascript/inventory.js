@@ -1,15 +1,20 @@
 /**
  * Keeps stock: tuple keys, scans of ranges in both directions, two stores in one transaction.
  *
- * The same requests, responses and stores as the inventories in Rust (`../inventory`) and Python (`../python`).
+ * The same requests, responses and stores as the inventories in Rust (`../inventory`) and Python
+ * (`../python`).
  *
- * | request | response |
- * |---|---|
- * | `{"op": "move", "place": "Kiel", "article": "bolt", "change": 5}` | `{"amount": 5, "number": 0}`: what is there now, and the number of the movement |
- * | `{"op": "stock", "place": "Kiel", "beginning": "b"}` | `{"articles": [["bolt", 5]]}`: those that begin like this, by name |
- * | `{"op": "history", "place": "Kiel", "limit": 10}` | `{"movements": [[0, "bolt", 5]]}`: the newest first |
+ * | `op` | other members | response |
+ * |---|---|---|
+ * | `move` | `"place": "Kiel", "article": "bolt", "change": 5` | `{"amount": 5, "number": 0}` |
+ * | `stock` | `"place": "Kiel", "beginning": "b"` | `{"articles": [["bolt", 5]]}` |
+ * | `history` | `"place": "Kiel", "limit": 10` | `{"movements": [[0, "bolt", 5]]}` |
  *
- * Stores `stock`: (place, article) -> amount (u64), and `movements`: (place, number as u64) -> (article, change as i64).
+ * A movement answers what is there now, and its number. The stock is by name, of the articles that begin like
+ * this. The history has the newest movement first.
+ *
+ * Stores `stock`: (place, article) -> amount (u64), and `movements`: (place, number as u64) -> (article,
+ * change as i64).
  */
 
 import { Failed, jsonPlugin, keys, RequestInvalid, snapshot, transact, values } from './sop-guest/index.js';
@@ -40,7 +45,8 @@ function move(transaction, place, article, change) {
   const { amounts, movements } = stores(transaction);
   const before = amounts.get([place, article]) ?? 0n;
   const amount = before + change;
-  if (amount < 0n || amount > AMOUNT_MAX) throw new Failed(`there are only ${before} of ${article} at ${place}`);
+  if (amount < 0n || amount > AMOUNT_MAX)
+    throw new Failed(`there are only ${before} of ${article} at ${place}`);
   if (amount) amounts.put([place, article], amount);
   else amounts.remove([place, article]);
   const [newest] = movements.scan(movements.under(place), 1, { reverse: true });
@@ -66,7 +72,11 @@ function history(transaction, place, limit) {
 function stores(transaction) {
   return {
     amounts: transaction.store('stock', keys.tuple(keys.text, keys.text), values.u64),
-    movements: transaction.store('movements', keys.tuple(keys.text, keys.u64), values.tuple(values.text, values.i64)),
+    movements: transaction.store(
+      'movements',
+      keys.tuple(keys.text, keys.u64),
+      values.tuple(values.text, values.i64),
+    ),
   };
 }
 

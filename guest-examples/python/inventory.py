@@ -1,19 +1,34 @@
 """Keeps stock: tuple keys, scans of ranges in both directions, two stores in one transaction.
 
-The same requests, responses and stores as the inventories in Rust (`../inventory`) and JavaScript (`../javascript`).
+The same requests, responses and stores as the inventories in Rust (`../inventory`) and JavaScript
+(`../javascript`).
 
-| request | response |
-|---|---|
-| `{"op": "move", "place": "Kiel", "article": "bolt", "change": 5}` | `{"amount": 5, "number": 0}`: what is there now, and the number of the movement |
-| `{"op": "stock", "place": "Kiel", "beginning": "b"}` | `{"articles": [["bolt", 5]]}`: those that begin like this, by name |
-| `{"op": "history", "place": "Kiel", "limit": 10}` | `{"movements": [[0, "bolt", 5]]}`: the newest first |
+| `op` | other members | response |
+|---|---|---|
+| `move` | `"place": "Kiel", "article": "bolt", "change": 5` | `{"amount": 5, "number": 0}` |
+| `stock` | `"place": "Kiel", "beginning": "b"` | `{"articles": [["bolt", 5]]}` |
+| `history` | `"place": "Kiel", "limit": 10` | `{"movements": [[0, "bolt", 5]]}` |
 
-Stores `stock`: (place, article) -> amount (u64), and `movements`: (place, number as u64) -> (article, change as i64).
+A movement answers what is there now, and its number. The stock is by name, of the articles that begin like
+this. The history has the newest movement first.
+
+Stores `stock`: (place, article) -> amount (u64), and `movements`: (place, number as u64) -> (article, change
+as i64).
 """
 
 from typing import Any
 
-from sop_guest import Failed, RequestInvalid, Store, Transaction, json_plugin, keys, snapshot, transact, values
+from sop_guest import (
+    Failed,
+    RequestInvalid,
+    Store,
+    Transaction,
+    json_plugin,
+    keys,
+    snapshot,
+    transact,
+    values,
+)
 
 AMOUNT_MAX = (1 << 53) - 1
 """The greatest integer that JSON carries safely between all languages."""
@@ -67,7 +82,9 @@ def stores(transaction: Transaction) -> tuple[Store[Any, Any], Store[Any, Any]]:
     """Amounts and movements."""
     return (
         transaction.store("stock", keys.tuple_of(keys.text, keys.text), values.u64),
-        transaction.store("movements", keys.tuple_of(keys.text, keys.u64), values.tuple_of(values.text, values.i64)),
+        transaction.store(
+            "movements", keys.tuple_of(keys.text, keys.u64), values.tuple_of(values.text, values.i64)
+        ),
     )
 
 

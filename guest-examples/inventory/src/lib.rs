@@ -3,11 +3,14 @@
 //! The same requests, responses and stores as the inventories in Python and JavaScript: plugins of
 //! several languages work on one database.
 //!
-//! | request | response |
-//! |---|---|
-//! | `{"op": "move", "place": "Kiel", "article": "bolt", "change": 5}` | `{"amount": 5, "number": 0}`: what is there now, and the number of the movement |
-//! | `{"op": "stock", "place": "Kiel", "beginning": "b"}` | `{"articles": [["bolt", 5]]}`: those that begin like this, by name |
-//! | `{"op": "history", "place": "Kiel", "limit": 10}` | `{"movements": [[0, "bolt", 5]]}`: the newest first |
+//! | `op` | other members | response |
+//! |---|---|---|
+//! | `move` | `"place": "Kiel", "article": "bolt", "change": 5` | `{"amount": 5, "number": 0}` |
+//! | `stock` | `"place": "Kiel", "beginning": "b"` | `{"articles": [["bolt", 5]]}` |
+//! | `history` | `"place": "Kiel", "limit": 10` | `{"movements": [[0, "bolt", 5]]}` |
+//!
+//! A movement answers what is there now, and its number. The stock is by name, of the articles that
+//! begin like this. The history has the newest movement first.
 //!
 //! Stores `stock`: (place, article) -> amount (u64), and `movements`: (place, number as u64) ->
 //! (article, change as i64).

@@ -1,4 +1,7 @@
-/** The only module that knows the generated bindings: data and errors of the interface become those of the kit. */
+/**
+ * The only module that knows the generated bindings: data and errors of the interface become those of the
+ * kit.
+ */
 
 import * as transactions from 'sop:engine/transactions@0.1.0';
 
@@ -39,8 +42,8 @@ export function answering(call) {
 }
 
 /**
- * A `u64` of the interface. The QuickJS of a plugin carries it as a number, which is exact up to 2^53: enough for counts,
- * and for versions until a database has been recovered 8,191 times.
+ * A `u64` of the interface. The QuickJS of a plugin carries it as a number, which is exact up to 2^53: enough
+ * for counts, and for versions until a database has been recovered 8,191 times.
  * @param {number} value
  */
 export function exact(value) {

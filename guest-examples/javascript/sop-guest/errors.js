@@ -1,6 +1,6 @@
 /**
- * Why something failed: one class for each case of the interface, and those of the kit itself. Each says what to do.
- * Unless it says otherwise, the transaction goes on.
+ * Why something failed: one class for each case of the interface, and those of the kit itself. Each says what
+ * to do. Unless it says otherwise, the transaction goes on.
  */
 
 /** What every error of the kit is. */

@@ -22,7 +22,8 @@ export function stringify(value) {
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
   if (typeof value.toJSON === 'function') return stringify(value.toJSON());
   if (Array.isArray(value)) return `[${value.map(stringify).join(',')}]`;
-  const members = Object.entries(value).filter(([, member]) => member !== undefined && typeof member !== 'function');
+  const members = Object.entries(value).filter(
+    ([, member]) => member !== undefined && typeof member !== 'function',
+  );
   return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${stringify(member)}`).join(',')}}`;
 }
-

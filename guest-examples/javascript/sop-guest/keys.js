@@ -1,10 +1,10 @@
 /**
  * Keys as bytes that sort like the values they stand for.
  *
- * A store orders its keys bytewise. A form turns a value into bytes so that for any two values of one form `a < b`
- * exactly when their bytes are so, and the bytes of one are never a proper prefix of those of another. From both follows
- * that they can simply be put one after another: a tuple sorts element by element, and the keys that begin with certain
- * elements are one contiguous range.
+ * A store orders its keys bytewise. A form turns a value into bytes so that for any two values of one form `a
+ * < b` exactly when their bytes are so, and the bytes of one are never a proper prefix of those of another.
+ * From both follows that they can simply be put one after another: a tuple sorts element by element, and the
+ * keys that begin with certain elements are one contiguous range.
  *
  *     form                 values           bytes
  *     u8 u16 u32           number           big-endian, as many bytes as the form has
@@ -13,17 +13,17 @@
  *     i64 i128             bigint           the same with the top bit flipped
  *     boolean              boolean          00 = false, 01 = true
  *     character            string           its code point as u32
- *     f64                  number           its IEEE bits, big-endian; top bit set: all flipped, else: the top bit flipped
- *     text, binary         string, bytes    the bytes (of UTF-8) with 00 written as 00 ff, then the end mark 00 01
+ *     f64                  number           its IEEE bits; top bit set: all bits flipped, else: the top one
+ *     text, binary         string, bytes    the bytes (of UTF-8), 00 as 00 ff, then the mark 00 01
  *     optional(form)       or undefined     00 = undefined; 01 and the value
  *     tuple(...forms)      array            the elements one after another
  *     array(form, n)       array            the elements one after another
  *     raw                  bytes            as they are: only for a whole key, not as an element
  *
- * It is the form of the kits of all languages, byte for byte; `guest-examples/key-vectors.json` has the test vectors and
- * `guest-examples/sdk/src/key/mod.rs` says why it is as it is. A store has one key form, known to those who use it. Texts
- * sort by code point, which is not the order of JavaScript's `<` beyond U+FFFF. JavaScript has only one NaN: it is
- * written as the positive quiet one, and all are read as it.
+ * It is the form of the kits of all languages, byte for byte; `guest-examples/key-vectors.json` has the test
+ * vectors and `guest-examples/sdk/src/key/mod.rs` says why it is as it is. A store has one key form, known to
+ * those who use it. Texts sort by code point, which is not the order of JavaScript's `<` beyond U+FFFF.
+ * JavaScript has only one NaN: it is written as the positive quiet one, and all are read as it.
  *
  * @module
  */
@@ -98,7 +98,8 @@ class SmallInteger extends KeyForm {
       throw new Invalid(`${shown(value)} is no integer of ${this.length * 8} bits from ${this.least}`);
     }
     const bytes = new Uint8Array(this.length);
-    for (let index = this.length, rest = moved; index-- > 0; rest = Math.floor(rest / 256)) bytes[index] = rest % 256;
+    for (let index = this.length, rest = moved; index-- > 0; rest = Math.floor(rest / 256))
+      bytes[index] = rest % 256;
     return bytes;
   }
 
@@ -156,7 +157,8 @@ class Character extends KeyForm {
 
   decodeFrom(reader) {
     const code = u32.decodeFrom(reader);
-    if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) throw reader.mismatch(`${code} is no character`);
+    if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+      throw reader.mismatch(`${code} is no character`);
     return String.fromCodePoint(code);
   }
 }

@@ -3,8 +3,8 @@
  */
 
 /**
- * How often `transact` runs its body before it gives up with `Conflict`. There is no clock to wait by in a plugin; the
- * host, which has one, runs a plugin that ended in a conflict again after a pause.
+ * How often `transact` runs its body before it gives up with `Conflict`. There is no clock to wait by in a
+ * plugin; the host, which has one, runs a plugin that ended in a conflict again after a pause.
  */
 export const TRIES_MAX = 16;
 /** How often a commit of unknown outcome is asked for before the caller is told that it is unknown. */

@@ -11,9 +11,9 @@ import * as utf8 from './utf8.js';
 /**
  * Makes a function from bytes to bytes the export of a plugin.
  *
- * A `Conflict` lets the host run the plugin again from its start, as long as none of its transactions has committed; any
- * other error ends the run, and its text is the caller's answer. One that is not of the kit is a defect of the plugin: its
- * text comes with its stack.
+ * A `Conflict` lets the host run the plugin again from its start, as long as none of its transactions has
+ * committed; any other error ends the run, and its text is the caller's answer. One that is not of the kit is
+ * a defect of the plugin: its text comes with its stack.
  *
  * @param {(request: Uint8Array) => Uint8Array} work
  * @returns {(request: Uint8Array) => Uint8Array}
@@ -30,8 +30,8 @@ export function plugin(work) {
 }
 
 /**
- * Makes a function from and to what JSON can say the export of a plugin. An empty request is null. A bigint in the response
- * is written as the number that it is.
+ * Makes a function from and to what JSON can say the export of a plugin. An empty request is null. A bigint
+ * in the response is written as the number that it is.
  *
  * @param {(request: any) => any} work
  * @returns {(request: Uint8Array) => Uint8Array}
@@ -54,5 +54,7 @@ function runError(payload) {
 }
 
 function described(error) {
-  return error instanceof Error ? `${error.name}: ${error.message}\n${error.stack ?? ''}`.trimEnd() : String(error);
+  return error instanceof Error
+    ? `${error.name}: ${error.message}\n${error.stack ?? ''}`.trimEnd()
+    : String(error);
 }

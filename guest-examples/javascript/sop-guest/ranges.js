@@ -22,7 +22,9 @@ export class KeyRange {
   bounds() {
     return {
       lower: this.lower ? { tag: 'included', val: this.lower } : { tag: 'unbounded' },
-      upper: this.upper ? { tag: this.upperIncluded ? 'included' : 'excluded', val: this.upper } : { tag: 'unbounded' },
+      upper: this.upper
+        ? { tag: this.upperIncluded ? 'included' : 'excluded', val: this.upper }
+        : { tag: 'unbounded' },
     };
   }
 }
@@ -30,7 +32,9 @@ export class KeyRange {
 /** All keys. */
 export const ALL = new KeyRange();
 
-/** The smallest byte string that is greater than all that begin with this one; undefined if there is no such. */
+/**
+ * The smallest byte string that is greater than all that begin with this one; undefined if there is no such.
+ */
 function successor(beginning) {
   let length = beginning.length;
   while (length && beginning[length - 1] === 0xff) length--;

@@ -5,8 +5,8 @@ import { BATCH_ITEMS_FIRST, BATCH_ITEMS_LAST, BATCH_ITEMS_MAX } from './limits.j
 import { ALL, KeyRange } from './ranges.js';
 
 /**
- * A map from keys to values in the order of the keys, with the forms it was opened with. `for (const [key, value] of
- * store)` goes through its items.
+ * A map from keys to values in the order of the keys, with the forms it was opened with. `for (const [key,
+ * value] of store)` goes through its items.
  *
  * @template K, V
  */
@@ -30,7 +30,11 @@ export class Store {
     return this.#valueOf(found);
   }
 
-  /** The values of several keys, index-aligned; undefined = absent. @param {Iterable<K>} wanted @returns {(V | undefined)[]} */
+  /**
+   * The values of several keys, index-aligned; undefined = absent.
+   * @param {Iterable<K>} wanted
+   * @returns {(V | undefined)[]}
+   */
   getMany(wanted) {
     const encoded = Array.from(wanted, (key) => this.key.encode(key));
     return batches(encoded).flatMap((batch) => {
@@ -50,7 +54,8 @@ export class Store {
   }
 
   /**
-   * Adds or replaces an item. Two transactions that put the same key do not conflict: one overwrites the other.
+   * Adds or replaces an item. Two transactions that put the same key do not conflict: one overwrites the
+   * other.
    * @param {K} key
    * @param {V} value
    */
@@ -60,7 +65,10 @@ export class Store {
 
   /** Adds or replaces several items, in order. @param {Iterable<[K, V]>} items */
   putMany(items) {
-    const encoded = Array.from(items, ([key, value]) => ({ key: this.key.encode(key), value: this.value.encode(value) }));
+    const encoded = Array.from(items, ([key, value]) => ({
+      key: this.key.encode(key),
+      value: this.value.encode(value),
+    }));
     for (const batch of batches(encoded)) answering(() => this.#store.putMany(batch));
   }
 
@@ -88,7 +96,11 @@ export class Store {
     return answering(() => this.#store.remove(this.key.encode(key)));
   }
 
-  /** Removes all items of a range and answers how many there were. @param {KeyRange} within @returns {bigint} */
+  /**
+   * Removes all items of a range and answers how many there were.
+   * @param {KeyRange} within
+   * @returns {bigint}
+   */
   removeRange(within) {
     return exact(answering(() => this.#store.removeRange(within.bounds())));
   }
@@ -121,8 +133,8 @@ export class Store {
   }
 
   /**
-   * The items of a range one after another, however many there are. They are fetched in growing batches and show the
-   * transaction's writes as they are at that moment.
+   * The items of a range one after another, however many there are. They are fetched in growing batches and
+   * show the transaction's writes as they are at that moment.
    * @param {KeyRange} [within]
    * @param {{reverse?: boolean}} [options]
    * @returns {Generator<[K, V]>}
@@ -136,7 +148,11 @@ export class Store {
     for (const { key } of this.#batched(within, options)) yield this.key.decode(key);
   }
 
-  /** The values of a range one after another, by their keys. @param {KeyRange} [within] @returns {Generator<V>} */
+  /**
+   * The values of a range one after another, by their keys.
+   * @param {KeyRange} [within]
+   * @returns {Generator<V>}
+   */
   *values(within = ALL, options) {
     for (const { value } of this.#batched(within, options)) yield this.value.decode(value);
   }
@@ -146,7 +162,8 @@ export class Store {
   }
 
   /**
-   * The range from one key to another, which is outside unless `upperIncluded`; undefined = open on that side.
+   * The range from one key to another, which is outside unless `upperIncluded`; undefined = open on that
+   * side.
    * @param {K} [lower]
    * @param {K} [upper]
    * @param {{upperIncluded?: boolean}} [options]

@@ -10,16 +10,18 @@ import { outcome, Transaction } from './transaction.js';
  * @typedef {object} Committed
  * @property {T} value what the body answered in the run that committed
  * @property {bigint} version the version under which its changes are visible
- * @property {number} revalidations how often the commit validated its reads again because of a conflict on a page
+ * @property {number} revalidations how often the commit validated its reads again because of a conflict on a
+ *   page
  * @property {number} tries how often the body ran: 1 = without a conflict
  */
 
 /**
- * Runs a serializable transaction: what the body wrote becomes visible all at once, or not at all if it throws.
+ * Runs a serializable transaction: what the body wrote becomes visible all at once, or not at all if it
+ * throws.
  *
- * When another transaction changed something that this one had read, the body is **run again** from its start, at most
- * `limits.TRIES_MAX` times; after that `Conflict` is thrown, and a plugin that lets it pass is run again by the host after
- * a pause. So the body must have no effect outside its transaction.
+ * When another transaction changed something that this one had read, the body is **run again** from its
+ * start, at most `limits.TRIES_MAX` times; after that `Conflict` is thrown, and a plugin that lets it pass is
+ * run again by the host after a pause. So the body must have no effect outside its transaction.
  *
  * @template T
  * @param {(transaction: Transaction) => T} body
@@ -82,7 +84,9 @@ function committed(transaction) {
   }
 }
 
-/** What became of a commit whose answer was lost. One that did not happen is like a conflict: run it again. */
+/**
+ * What became of a commit whose answer was lost. One that did not happen is like a conflict: run it again.
+ */
 function settled(unknown) {
   for (let tries = 0; tries < OUTCOME_TRIES_MAX; tries++) {
     const found = asked(unknown.id);

@@ -7,8 +7,8 @@ import { Store } from './store.js';
 import * as values from './values.js';
 
 /**
- * A transaction. Every call sees its own writes; nothing is visible to others before `commit` answers. Disposing of it
- * rolls back what was not committed.
+ * A transaction. Every call sees its own writes; nothing is visible to others before `commit` answers.
+ * Disposing of it rolls back what was not committed.
  */
 export class Transaction {
   #transaction;
@@ -20,14 +20,18 @@ export class Transaction {
 
   /**
    * Begins at a fresh version: it sees everything that was acknowledged anywhere before this call.
-   * @param {'serializable' | 'snapshot'} isolation serializable: as if the transactions that committed had run one after
-   *   another, and a commit may end in a conflict; snapshot: reads one consistent version, never conflicts, cannot write
+   * @param {'serializable' | 'snapshot'} isolation serializable: as if the transactions that committed had
+   *   run one after another, and a commit may end in a conflict; snapshot: reads one consistent version,
+   *   never conflicts, cannot write
    */
   static begin(isolation = 'serializable') {
     return new Transaction(answering(() => transactions.Transaction.begin(isolation)));
   }
 
-  /** Begins a snapshot transaction at a past version: `SnapshotExpired` when its history is gone. @param {bigint} version */
+  /**
+   * Begins a snapshot transaction at a past version: `SnapshotExpired` when its history is gone.
+   * @param {bigint} version
+   */
   static beginAt(version) {
     const number = Number(version);
     if (!Number.isSafeInteger(number)) throw new Invalid(`${version} is beyond what QuickJS carries exactly`);
@@ -40,9 +44,9 @@ export class Transaction {
   }
 
   /**
-   * Opens a store with the forms of its keys and values, creating it if there is none of that name. In a snapshot
-   * transaction, which cannot create, `NotFound`. Nothing of the forms is kept or checked: a store is of one form by
-   * agreement.
+   * Opens a store with the forms of its keys and values, creating it if there is none of that name. In a
+   * snapshot transaction, which cannot create, `NotFound`. Nothing of the forms is kept or checked: a store
+   * is of one form by agreement.
    * @template K, V
    * @param {string} name
    * @param {keys.KeyForm<K>} [key]
@@ -62,19 +66,43 @@ export class Transaction {
     }
   }
 
-  /** Opens a store: `NotFound` if there is none of that name. @param {string} name @returns {Store<any, any>} */
+  /**
+   * Opens a store: `NotFound` if there is none of that name.
+   * @param {string} name
+   * @returns {Store<any, any>}
+   */
   openStore(name, key = keys.raw, value = values.raw) {
-    return new Store(answering(() => this.#transaction.openStore(name)), key, value);
+    return new Store(
+      answering(() => this.#transaction.openStore(name)),
+      key,
+      value,
+    );
   }
 
-  /** Opens a store, creating it if there is none of that name. @param {string} name @returns {Store<any, any>} */
+  /**
+   * Opens a store, creating it if there is none of that name.
+   * @param {string} name
+   * @returns {Store<any, any>}
+   */
   openOrCreateStore(name, key = keys.raw, value = values.raw) {
-    return new Store(answering(() => this.#transaction.openOrCreateStore(name)), key, value);
+    return new Store(
+      answering(() => this.#transaction.openOrCreateStore(name)),
+      key,
+      value,
+    );
   }
 
-  /** Creates a store, empty: `Exists` if there is one of that name. @param {string} name @returns {Store<any, any>} */
+  /**
+   * Creates a store, empty: `Exists` if there is one of that name.
+   * @param {string} name
+   * @returns {Store<any, any>}
+   */
   createStore(name, key = keys.raw, value = values.raw) {
-    return new Store(answering(() => this.#transaction.createStore(name)), key, value);
+    return new Store(
+      answering(() => this.#transaction.createStore(name)),
+      key,
+      value,
+    );
   }
 
   /** Drops a store with all its items: `NotFound` if there is none of that name. @param {string} name */
@@ -92,14 +120,17 @@ export class Transaction {
     answering(() => this.#transaction.savepoint(name));
   }
 
-  /** Forgets all writes since the savepoint, which stays. What was read since then still counts. @param {string} name */
+  /**
+   * Forgets all writes since the savepoint, which stays. What was read since then still counts.
+   * @param {string} name
+   */
   rollbackTo(name) {
     answering(() => this.#transaction.rollbackTo(name));
   }
 
   /**
-   * Makes all writes durable and visible, or none. Answers the version under which they are visible (at which it read if
-   * it wrote nothing), and how often a conflict on a page made it validate its reads again.
+   * Makes all writes durable and visible, or none. Answers the version under which they are visible (at which
+   * it read if it wrote nothing), and how often a conflict on a page made it validate its reads again.
    * @returns {{version: bigint, revalidations: number}}
    */
   commit() {
@@ -118,8 +149,9 @@ export class Transaction {
 }
 
 /**
- * What became of a commit that threw `UnknownOutcome`, by the id of the error. QuickJS carries the halves of an id as
- * numbers; where one has lost its last bits so that nobody can be asked, this throws `UnknownOutcome` again.
+ * What became of a commit that threw `UnknownOutcome`, by the id of the error. QuickJS carries the halves of
+ * an id as numbers; where one has lost its last bits so that nobody can be asked, this throws
+ * `UnknownOutcome` again.
  * @param {{high: number, low: number}} id
  * @returns {{tag: 'committed', version: bigint} | {tag: 'aborted' | 'undecided' | 'unknown'}}
  */

@@ -1,6 +1,6 @@
 /**
- * UTF-8. The QuickJS of a plugin has no TextEncoder and TextDecoder, and keys need a codec that refuses what it cannot
- * carry instead of replacing it.
+ * UTF-8. The QuickJS of a plugin has no TextEncoder and TextDecoder, and keys need a codec that refuses what
+ * it cannot carry instead of replacing it.
  */
 
 /** Code units that go through `String.fromCharCode` at a time: each is an argument on the stack. */

@@ -1,10 +1,11 @@
 /**
  * Values as bytes: the forms that the kits of all languages share, and JSON.
  *
- * The forms other than `json` and `raw` are those of postcard, which the kit for Rust uses: integers of more than one
- * byte are variable-length (7 bits in a byte, the lowest first, the top bit set on all but the last; signed ones zigzag),
- * texts and byte strings begin with their length, and nothing carries a type or a name. To change the form of a stored
- * value, put a number of the form before it first. Integers of 64 and 128 bits are bigint, smaller ones number.
+ * The forms other than `json` and `raw` are those of postcard, which the kit for Rust uses: integers of more
+ * than one byte are variable-length (7 bits in a byte, the lowest first, the top bit set on all but the last;
+ * signed ones zigzag), texts and byte strings begin with their length, and nothing carries a type or a name.
+ * To change the form of a stored value, put a number of the form before it first. Integers of 64 and 128 bits
+ * are bigint, smaller ones number.
  *
  * @module
  */
@@ -43,7 +44,9 @@ export class ValueForm {
 
 /** @param {string} message */
 function mismatch(message) {
-  return new ValueMismatch(`a value is not of the store's form: ${message}; was it written by another program?`);
+  return new ValueMismatch(
+    `a value is not of the store's form: ${message}; was it written by another program?`,
+  );
 }
 
 /** @param {boolean} condition @param {unknown} value @param {string} expected */
@@ -79,7 +82,11 @@ function integer(bits, signed) {
   const least = signed ? -count / 2n : 0n;
   const expected = `${signed ? 'signed ' : ''}${large ? 'bigint' : 'integer'} of ${bits} bits`;
   const encode = (value) => {
-    demand(typeof value === (large ? 'bigint' : 'number') && (large || Number.isInteger(value)), value, expected);
+    demand(
+      typeof value === (large ? 'bigint' : 'number') && (large || Number.isInteger(value)),
+      value,
+      expected,
+    );
     const exact = BigInt(value);
     demand(exact >= least && exact < least + count, value, expected);
     if (bits === 8) return Uint8Array.of(value);
@@ -165,7 +172,10 @@ export const text = new ValueForm(
   },
 );
 
-/** Anything that JSON can say. Only for a whole value; other languages read it with their own JSON. @type {ValueForm<any>} */
+/**
+ * Anything that JSON can say. Only for a whole value; other languages read it with their own JSON.
+ * @type {ValueForm<any>}
+ */
 export const json = new ValueForm(
   (value) => utf8.encoded(stringify(value)),
   (reader) => {
@@ -203,7 +213,11 @@ export const optional = (form) =>
 export const tuple = (...forms) =>
   new ValueForm(
     (value) => {
-      demand(Array.isArray(value) && value.length === forms.length, value, `array of ${forms.length} elements`);
+      demand(
+        Array.isArray(value) && value.length === forms.length,
+        value,
+        `array of ${forms.length} elements`,
+      );
       return joined(forms.map((form, index) => form.encode(value[index])));
     },
     (reader) => forms.map((form) => form.decodeFrom(reader)),

@@ -1,8 +1,10 @@
 /**
- * A database in memory that stands in for `sop:engine/transactions`, so that plugins are tested in plain node.
+ * A database in memory that stands in for `sop:engine/transactions`, so that plugins are tested in plain
+ * node.
  *
- * A transaction works on a copy of everything. What it read it reads again at commit, on the newest version: if one read
- * sees something else, that is a conflict. Then its writes are repeated there. `failCommits` makes commits fail by script.
+ * A transaction works on a copy of everything. What it read it reads again at commit, on the newest version:
+ * if one read sees something else, that is a conflict. Then its writes are repeated there. `failCommits`
+ * makes commits fail by script.
  *
  * Call `reset` before each test. Not here: grants and limits.
  */
@@ -25,13 +27,17 @@ export function reset() {
 
 /**
  * The next commits fail like this, one after another.
- * @param {('conflict' | 'expired' | 'unavailable' | 'reply-lost-after' | 'reply-lost-before' | 'id-lost')[]} next
+ * @param {('conflict' | 'expired' | 'unavailable' | 'reply-lost-after' | 'reply-lost-before' | 'id-lost')[]}
+ *   next
  */
 export function failCommits(next) {
   faults = [...next];
 }
 
-/** The next questions for an outcome are answered like this: `{tag}` of an outcome, or of an error if it is `failing`. */
+/**
+ * The next questions for an outcome are answered like this: `{tag}` of an outcome, or of an error if it is
+ * `failing`.
+ */
 export function answerOutcomes(replies) {
   outcomeReplies = [...replies];
 }
@@ -125,7 +131,8 @@ export class Transaction {
       for (const write of this.writes) write(newest);
       this.at = versions.push(newest) - 1;
     }
-    if (fault === 'reply-lost-after') throw failure('unknown-outcome', remembered({ tag: 'committed', val: this.at }));
+    if (fault === 'reply-lost-after')
+      throw failure('unknown-outcome', remembered({ tag: 'committed', val: this.at }));
     if (fault === 'id-lost') throw failure('unknown-outcome', { high: 2 ** 63, low: 5 });
     return { version: this.at, revalidations: 0 };
   }
@@ -192,7 +199,9 @@ class Store {
   put(key, value) {
     if (!(key.length >= 1 && key.length <= 1024)) throw failure('invalid', 'a key of no bytes, or too many');
     const [name, digits, stored] = [this.name, hex(key), hex(value)];
-    this.transaction.write((stores) => (stores.get(name) ?? stores.set(name, new Map()).get(name)).set(digits, stored));
+    this.transaction.write((stores) =>
+      (stores.get(name) ?? stores.set(name, new Map()).get(name)).set(digits, stored),
+    );
   }
 
   putMany(items) {
@@ -298,8 +307,10 @@ function copied(stores) {
 }
 
 function within(items, { lower, upper }, direction) {
-  const above = (key) => lower.tag === 'unbounded' || key > hex(lower.val) || (lower.tag === 'included' && key === hex(lower.val));
-  const below = (key) => upper.tag === 'unbounded' || key < hex(upper.val) || (upper.tag === 'included' && key === hex(upper.val));
+  const above = (key) =>
+    lower.tag === 'unbounded' || key > hex(lower.val) || (lower.tag === 'included' && key === hex(lower.val));
+  const below = (key) =>
+    upper.tag === 'unbounded' || key < hex(upper.val) || (upper.tag === 'included' && key === hex(upper.val));
   const found = [...items].filter(([key]) => above(key) && below(key)).sort(([a], [b]) => (a < b ? -1 : 1));
   return direction === 'descending' ? found.reverse() : found;
 }

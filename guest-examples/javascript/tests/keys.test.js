@@ -1,4 +1,5 @@
-// Goal: this codec and those of other languages agree byte for byte. Method: the shared vectors, encoded and decoded.
+// Goal: this codec and those of other languages agree byte for byte. Method: the shared vectors, encoded and
+// decoded.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -11,7 +12,10 @@ const hex = (bytes) => Buffer.from(bytes).toString('hex');
 const bytes = (digits) => Uint8Array.from(Buffer.from(digits, 'hex'));
 
 const plain = (value) => value;
-const each = (...reads) => (value) => reads.map((read, index) => read(value[index]));
+const each =
+  (...reads) =>
+  (value) =>
+    reads.map((read, index) => read(value[index]));
 const perhaps = (read) => (value) => (value.length ? read(value[0]) : undefined);
 
 const FORMS = {
@@ -53,10 +57,11 @@ test('no invalid vector decodes', () => {
 
 test('what is no value of a form does not encode', () => {
   const wrong = [
-    [keys.u8, 256], [keys.u8, 5n], [keys.u64, 5], [keys.u64, -1n], [keys.u64, 1n << 64n], [keys.i8, 128], [keys.u32, 1.5],
-    [keys.u32, '7'], [keys.u32, NaN], [keys.boolean, 1], [keys.character, 'ab'], [keys.character, '\ud800'], [keys.f64, 'x'],
-    [keys.text, 5], [keys.text, 'a\ud800'], [keys.text, '\udc00a'], [keys.binary, 'x'], [keys.binary, [1]],
-    [keys.tuple(keys.u8, keys.u8), [1]], [keys.tuple(keys.text, keys.u8), 'ab'],
+    [keys.u8, 256], [keys.u8, 5n], [keys.u64, 5], [keys.u64, -1n], [keys.u64, 1n << 64n], [keys.i8, 128],
+    [keys.u32, 1.5], [keys.u32, '7'], [keys.u32, NaN], [keys.boolean, 1], [keys.character, 'ab'],
+    [keys.character, '\ud800'], [keys.f64, 'x'], [keys.text, 5], [keys.text, 'a\ud800'],
+    [keys.text, '\udc00a'], [keys.binary, 'x'], [keys.binary, [1]], [keys.tuple(keys.u8, keys.u8), [1]],
+    [keys.tuple(keys.text, keys.u8), 'ab'],
   ]; // prettier-ignore
   for (const [form, value] of wrong) assert.throws(() => form.encode(value), errors.Invalid);
 });

@@ -1,4 +1,5 @@
-// Goal: the example plugins answer as the others do, and the export turns every failure into the right answer.
+// Goal: the example plugins answer as the others do, and the export turns every failure into the right
+// answer.
 // Method: their exports are called as the host calls them, on the database in memory.
 
 import assert from 'node:assert/strict';
@@ -22,9 +23,13 @@ test('every increment counts once whatever becomes of the commits', () => {
 });
 
 test('an inventory keeps stock and its history', () => {
-  const moves = [['Kiel', 'bolt', 5], ['Kiel', 'nut', 300], ['Kiel', 'bolt', -2], ['Bonn', 'bolt', 1]]; // prettier-ignore
-  const answers = moves.map(([place, article, change]) => answer(inventory, { op: 'move', place, article, change }));
-  assert.deepEqual(answers.map(({ amount, number }) => [amount, number]), [[5, 0], [300, 1], [3, 2], [1, 0]]); // prettier-ignore
+  // prettier-ignore
+  const moves = [['Kiel', 'bolt', 5], ['Kiel', 'nut', 300], ['Kiel', 'bolt', -2], ['Bonn', 'bolt', 1]];
+  const answers = moves.map(([place, article, change]) =>
+    answer(inventory, { op: 'move', place, article, change }),
+  );
+  // prettier-ignore
+  assert.deepEqual(answers.map(({ amount, number }) => [amount, number]), [[5, 0], [300, 1], [3, 2], [1, 0]]);
   const stock = (request) => answer(inventory, { op: 'stock', place: 'Kiel', ...request }).articles;
   assert.deepEqual(stock(), [['bolt', 3], ['nut', 300]]); // prettier-ignore
   assert.deepEqual(stock({ beginning: 'n' }), [['nut', 300]]);
@@ -39,16 +44,24 @@ test('an inventory keeps stock and its history', () => {
 test('a bad request says what is wrong with it', () => {
   for (const run of [counter, inventory]) {
     for (const request of ['', '[]', '{', '{"op": "fly", "times": -1}']) {
-      assert.throws(() => run(bytes(request)), ({ payload }) => payload.val.includes('the request is not understood'));
+      assert.throws(
+        () => run(bytes(request)),
+        ({ payload }) => payload.val.includes('the request is not understood'),
+      );
     }
-    assert.throws(() => run(Uint8Array.of(255)), ({ payload }) => payload.val.includes('not UTF-8'));
+    assert.throws(
+      () => run(Uint8Array.of(255)),
+      ({ payload }) => payload.val.includes('not UTF-8'),
+    );
   }
 });
 
 test('the export turns failures into answers', () => {
   const raising = (error) => plugin(() => { throw error; }); // prettier-ignore
   assert.throws(() => raising(new errors.Conflict())(bytes('')), { payload: { tag: 'conflict' } });
-  assert.throws(() => raising(new Failed('enough'))(bytes('')), { payload: { tag: 'failed', val: 'enough' } });
+  assert.throws(() => raising(new Failed('enough'))(bytes('')), {
+    payload: { tag: 'failed', val: 'enough' },
+  });
   const defect = ({ payload }) => payload.tag === 'failed' && payload.val.startsWith('TypeError: a defect');
   assert.throws(() => raising(new TypeError('a defect'))(bytes('')), defect);
 });

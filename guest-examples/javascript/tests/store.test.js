@@ -4,7 +4,16 @@ import assert from 'node:assert/strict';
 import test, { beforeEach } from 'node:test';
 import { openCursors, reset } from 'sop:engine/transactions@0.1.0';
 
-import { errors, Exists, KeyRange, keys, NotFound, transact, Transaction, values } from '../sop-guest/index.js';
+import {
+  errors,
+  Exists,
+  KeyRange,
+  keys,
+  NotFound,
+  transact,
+  Transaction,
+  values,
+} from '../sop-guest/index.js';
 
 let transaction;
 
@@ -25,7 +34,10 @@ test('it gives back what it was given', () => {
   const store = transaction.store('s', keys.text, values.u64);
   store.put('b', 2n);
   store.put('a', 1n);
-  assert.deepEqual([store.get('a'), store.get('c'), store.contains('a'), store.contains('c')], [1n, undefined, true, false]);
+  assert.deepEqual(
+    [store.get('a'), store.get('c'), store.contains('a'), store.contains('c')],
+    [1n, undefined, true, false],
+  );
   assert.deepEqual([...store], [['a', 1n], ['b', 2n]]); // prettier-ignore
   assert.deepEqual([...store.keys(undefined, { reverse: true })], ['b', 'a']);
   assert.deepEqual([...store.values()], [1n, 2n]);
@@ -38,7 +50,10 @@ test('insert, update and remove say what was there', () => {
   assert.throws(() => store.insert('a', '2'), Exists);
   store.update('a', '3');
   assert.throws(() => store.update('b', '3'), NotFound);
-  assert.deepEqual([store.remove('a'), store.remove('a'), store.first(), store.last()], [true, false, undefined, undefined]);
+  assert.deepEqual(
+    [store.remove('a'), store.remove('a'), store.first(), store.last()],
+    [true, false, undefined, undefined],
+  );
   assert.throws(() => transaction.store('raw').put(new Uint8Array(), new Uint8Array()), errors.Invalid);
 });
 
@@ -51,7 +66,10 @@ test('iterations give every item in order in both directions', () => {
   assert.deepEqual(store.scan(store.between(5), 2), [[5, '5'], [6, '6']]); // prettier-ignore
   assert.deepEqual([store.first(), store.last()], [[-3000, '-3000'], [2999, '2999']]); // prettier-ignore
   const found = store.getMany(counted(-5000, 5000));
-  assert.deepEqual([found[1999], found[2000], found.at(-2001), found.at(-2000)], [undefined, '-3000', '2999', undefined]);
+  assert.deepEqual(
+    [found[1999], found[2000], found.at(-2001), found.at(-2000)],
+    [undefined, '-3000', '2999', undefined],
+  );
   assert.equal(store.removeRange(store.between(0)), 3000n);
 });
 
@@ -65,7 +83,14 @@ test('an iteration that stops early releases its cursor', () => {
 
 test('tuples and texts have their ranges', () => {
   const store = transaction.store('index', keys.tuple(keys.text, keys.u64), values.u32);
-  for (const key of [['tree', 7n], ['tree', 300n], ['trees', 1n], ['tre', 2n], ['tree\0', 5n]]) store.put(key, 1);
+  for (const key of [
+    ['tree', 7n],
+    ['tree', 300n],
+    ['trees', 1n],
+    ['tre', 2n],
+    ['tree\0', 5n],
+  ])
+    store.put(key, 1);
   assert.deepEqual([...store.keys(store.under('tree'))], [['tree', 7n], ['tree', 300n]]); // prettier-ignore
   assert.deepEqual([...store.keys(store.under('tree', 7n))], [['tree', 7n]]);
   const beginning = Array.from(store.keys(store.beginning(['tree'])), ([term]) => term);
@@ -75,8 +100,14 @@ test('tuples and texts have their ranges', () => {
 
 test('a prefix range ends where it has to', () => {
   assert.deepEqual(KeyRange.prefix(Uint8Array.of(255, 255)).bounds().upper, { tag: 'unbounded' });
-  assert.deepEqual(KeyRange.prefix(Uint8Array.of(7, 255)).bounds().upper, { tag: 'excluded', val: Uint8Array.of(8) });
-  assert.deepEqual(KeyRange.prefix(Uint8Array.of()).bounds(), { lower: { tag: 'unbounded' }, upper: { tag: 'unbounded' } });
+  assert.deepEqual(KeyRange.prefix(Uint8Array.of(7, 255)).bounds().upper, {
+    tag: 'excluded',
+    val: Uint8Array.of(8),
+  });
+  assert.deepEqual(KeyRange.prefix(Uint8Array.of()).bounds(), {
+    lower: { tag: 'unbounded' },
+    upper: { tag: 'unbounded' },
+  });
 });
 
 test('a store read with other forms is an error, not a wrong value', () => {

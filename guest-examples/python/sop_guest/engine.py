@@ -1,4 +1,5 @@
-"""The only module that knows the generated bindings: data and errors of the interface become those of the kit."""
+"""The only module that knows the generated bindings: data and errors of the interface become those of the
+kit."""
 
 from __future__ import annotations
 

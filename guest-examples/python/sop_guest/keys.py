@@ -1,24 +1,21 @@
 """Keys as bytes that sort like the values they stand for.
 
-A store orders its keys bytewise. A `Form` turns a value into bytes so that for any two values of one form `a < b` exactly
-when their bytes are so, and the bytes of one are never a proper prefix of those of another. From both follows that they
-can simply be put one after another: a tuple sorts element by element, and the keys that begin with certain elements are
-one contiguous range.
+A store orders its keys bytewise. A `Form` turns a value into bytes so that for any two values of one form `a
+< b` exactly when their bytes are so, and the bytes of one are never a proper prefix of those of another. From
+both follows that they can simply be put one after another: a tuple sorts element by element, and the keys
+that begin with certain elements are one contiguous range.
 
-    form                 bytes
-    u8 ... u128          big-endian, as many bytes as the form has
-    i8 ... i128          the same with the top bit flipped
-    boolean              00 = False, 01 = True
-    character            its code point as u32
-    f64                  its IEEE bits, big-endian; top bit set: all bits flipped, else: only the top bit flipped
-    text, binary         the bytes (of UTF-8) with 00 written as 00 ff, then the end mark 00 01
-    optional(form)       00 = None; 01 and the value
-    tuple_of(forms)      the elements one after another
-    array_of(form, n)    the elements one after another
-    raw                  bytes as they are: only for a whole key, not as an element
+    form                 bytes u8 ... u128          big-endian, as many bytes as the form has i8 ... i128
+    the same with the top bit flipped boolean              00 = False, 01 = True character            its code
+    point as u32 f64                  its IEEE bits, big-endian; top bit set: all bits flipped, else: only the
+    top bit flipped text, binary         the bytes (of UTF-8) with 00 written as 00 ff, then the end mark 00
+    01 optional(form)       00 = None; 01 and the value tuple_of(forms)      the elements one after another
+    array_of(form, n)    the elements one after another raw                  bytes as they are: only for a
+    whole key, not as an element
 
-It is the form of the kits of all languages, byte for byte; `guest-examples/key-vectors.json` has the test vectors and
-`guest-examples/sdk/src/key/mod.rs` says why it is as it is. A store has one key form, known to those who use it.
+It is the form of the kits of all languages, byte for byte; `guest-examples/key-vectors.json` has the test
+vectors and `guest-examples/sdk/src/key/mod.rs` says why it is as it is. A store has one key form, known to
+those who use it.
 """
 
 from __future__ import annotations
@@ -97,7 +94,9 @@ class _Boolean(Form[bool]):
     def decode_from(self, data: bytes, start: int) -> tuple[bool, int]:
         mark = _taken(data, start, 1)[0]
         if mark > 1:
-            raise KeyMismatch(f"a key has the byte {mark:#04x} where a truth value should be; is it of another form?")
+            raise KeyMismatch(
+                f"a key has the byte {mark:#04x} where a truth value should be; is it of another form?"
+            )
         return mark == 1, start + 1
 
 
@@ -189,7 +188,9 @@ class _Optional(Form[Optional[V]]):
         if mark == 0:
             return None, start + 1
         if mark > 1:
-            raise KeyMismatch(f"a key has the byte {mark:#04x} where an option begins; is it of another form?")
+            raise KeyMismatch(
+                f"a key has the byte {mark:#04x} where an option begins; is it of another form?"
+            )
         return self.form.decode_from(data, start + 1)
 
 
@@ -205,7 +206,7 @@ class _Sequence(Form[tuple[Any, ...]]):
     def encode_under(self, elements: Sequence[Any]) -> bytes:
         if isinstance(elements, str) or len(elements) > len(self.forms):
             raise Invalid(f"{elements!r} are not the first of {len(self.forms)} elements")
-        return b"".join([form.encode(element) for form, element in zip(self.forms, elements)])
+        return b"".join([form.encode(element) for form, element in zip(self.forms, elements, strict=False)])
 
     def encode_beginning(self, value: Sequence[Any]) -> bytes:
         complete = self.encode_under(value[:-1])

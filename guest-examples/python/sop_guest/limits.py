@@ -3,8 +3,8 @@
 TRIES_MAX = 16
 """How often `transact` runs its body before it gives up with `Conflict`.
 
-There is no clock to wait by in a plugin; the host, which has one, runs a plugin that ended in a conflict again after a
-pause.
+There is no clock to wait by in a plugin; the host, which has one, runs a plugin that ended in a conflict
+again after a pause.
 """
 
 OUTCOME_TRIES_MAX = 8

@@ -18,9 +18,9 @@ from .errors import Conflict, Error, RequestInvalid
 def plugin(run: Callable[[bytes], bytes]) -> type[Plugin]:
     """Makes a function from bytes to bytes the export of a plugin.
 
-    A `Conflict` lets the host run the plugin again from its start, as long as none of its transactions has committed; any
-    other exception ends the run, and its text is the caller's answer. One that is not of the kit is a defect of the
-    plugin: its traceback also goes to stderr, which becomes lines of the host's log.
+    A `Conflict` lets the host run the plugin again from its start, as long as none of its transactions has
+    committed; any other exception ends the run, and its text is the caller's answer. One that is not of the
+    kit is a defect of the plugin: its traceback also goes to stderr, which becomes lines of the host's log.
     """
 
     class WitWorld(Plugin):

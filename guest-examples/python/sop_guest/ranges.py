@@ -30,6 +30,7 @@ ALL = KeyRange()
 
 
 def _successor(beginning: bytes) -> Optional[bytes]:
-    """The smallest byte string that is greater than all that begin with this one; None if there is no such."""
+    """The smallest byte string that is greater than all that begin with this one; None if there is no
+    such."""
     kept = beginning.rstrip(b"\xff")
     return kept[:-1] + bytes([kept[-1] + 1]) if kept else None

@@ -18,9 +18,10 @@ V = TypeVar("V")
 class Store(Generic[K, V]):
     """A map from keys to values in the order of the keys, with the forms it was opened with.
 
-    Much of it is written like a dictionary: `store[key]`, `store[key] = value`, `del store[key]`, `key in store`,
-    `for key in store`, `store.items()`. It has no `len`: Python asks for the length in passing (`list(store)`, `if store`),
-    and to have read the number of items is to conflict with every insert. `count()` asks on purpose.
+    Much of it is written like a dictionary: `store[key]`, `store[key] = value`, `del store[key]`, `key in
+    store`, `for key in store`, `store.items()`. It has no `len`: Python asks for the length in passing
+    (`list(store)`, `if store`), and to have read the number of items is to conflict with every insert.
+    `count()` asks on purpose.
     """
 
     def __init__(self, store: transactions.Store, key: keys.Form[K], value: values.Form[V]) -> None:
@@ -56,7 +57,8 @@ class Store(Generic[K, V]):
 
     @answering
     def put(self, key: K, value: V) -> None:
-        """Adds or replaces an item. Two transactions that put the same key do not conflict: one overwrites the other."""
+        """Adds or replaces an item. Two transactions that put the same key do not conflict: one overwrites
+        the other."""
         self._store.put(self.key.encode(key), self.value.encode(value))
 
     @answering
@@ -72,7 +74,8 @@ class Store(Generic[K, V]):
         self._store.update(self.key.encode(key), self.value.encode(value))
 
     def modify(self, key: K, change: Callable[[V], V], default: V) -> V:
-        """Reads the value of a key (the default if it is absent), changes it, writes it back and answers it."""
+        """Reads the value of a key (the default if it is absent), changes it, writes it back and answers
+        it."""
         found = self.get(key)
         value = change(default if found is None else found)
         self.put(key, value)
@@ -105,7 +108,8 @@ class Store(Generic[K, V]):
 
     @answering
     def scan(self, within: KeyRange, limit: int, *, reverse: bool = False) -> list[tuple[K, V]]:
-        """Up to `limit` items of a range, in one call. A transaction conflicts over what it saw, not over the rest."""
+        """Up to `limit` items of a range, in one call. A transaction conflicts over what it saw, not over the
+        rest."""
         found = self._store.scan(bounds(within), direction(reverse), limit)
         return [(self.key.decode(item.key), self.value.decode(item.value)) for item in found]
 
@@ -127,8 +131,11 @@ class Store(Generic[K, V]):
         for item in self._batched(within, reverse):
             yield self.value.decode(item.value)
 
-    def between(self, lower: Optional[K] = None, upper: Optional[K] = None, *, upper_included: bool = False) -> KeyRange:
-        """The range from one key to another, which is outside unless `upper_included`; None = open on that side."""
+    def between(
+        self, lower: Optional[K] = None, upper: Optional[K] = None, *, upper_included: bool = False
+    ) -> KeyRange:
+        """The range from one key to another, which is outside unless `upper_included`; None = open on that
+        side."""
         encoded = [None if key is None else self.key.encode(key) for key in (lower, upper)]
         return KeyRange(encoded[0], encoded[1], upper_included=upper_included)
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Generic, TypeVar
 
-from .errors import Conflict, Error, SnapshotExpired, TransactionId, Unavailable, UnknownOutcome
+from .errors import (
+    Conflict,
+    Error,
+    SnapshotExpired,
+    TransactionId,
+    Unavailable,
+    UnknownOutcome,
+)
 from .limits import OUTCOME_TRIES_MAX, TRIES_MAX
 from .transaction import CommitInfo, Isolation, Outcome, Transaction, outcome
 
@@ -27,11 +34,12 @@ class Committed(Generic[T]):
 
 
 def transact(body: Callable[[Transaction], T]) -> T:
-    """Runs a serializable transaction: what the body wrote becomes visible all at once, or not at all if it raises.
+    """Runs a serializable transaction: what the body wrote becomes visible all at once, or not at all if it
+    raises.
 
-    When another transaction changed something that this one had read, the body is **run again** from its start, at most
-    `limits.TRIES_MAX` times; after that `Conflict` is raised, and a plugin that lets it pass is run again by the host after
-    a pause. So the body must have no effect outside its transaction.
+    When another transaction changed something that this one had read, the body is **run again** from its
+    start, at most `limits.TRIES_MAX` times; after that `Conflict` is raised, and a plugin that lets it pass
+    is run again by the host after a pause. So the body must have no effect outside its transaction.
 
     It also reads well as a decorator; the name then is what the body answered:
 
@@ -73,7 +81,8 @@ def _attempt(body: Callable[[Transaction], T]) -> tuple[T, CommitInfo]:
 
 
 def _settled(id: TransactionId) -> CommitInfo:
-    """What became of a commit whose answer was lost. One that did not happen is like a conflict: run it again."""
+    """What became of a commit whose answer was lost. One that did not happen is like a conflict: run it
+    again."""
     for _ in range(OUTCOME_TRIES_MAX):
         try:
             found, version = outcome(id)

@@ -48,11 +48,13 @@ class Transaction:
         """The version it reads at."""
         return self._transaction.version()
 
-    def store(self, name: str, key: keys.Form[Any] = keys.raw, value: values.Form[Any] = values.raw) -> Store[Any, Any]:
+    def store(
+        self, name: str, key: keys.Form[Any] = keys.raw, value: values.Form[Any] = values.raw
+    ) -> Store[Any, Any]:
         """Opens a store with the forms of its keys and values, creating it if there is none of that name.
 
-        In a snapshot transaction, which cannot create, `NotFound`. Nothing of the forms is kept or checked: a store is of
-        one form by agreement.
+        In a snapshot transaction, which cannot create, `NotFound`. Nothing of the forms is kept or checked: a
+        store is of one form by agreement.
         """
         try:
             return self.open_store(name, key, value)
@@ -100,7 +102,8 @@ class Transaction:
 
     @answering
     def rollback_to(self, name: str) -> None:
-        """Forgets all writes since the savepoint, which stays. What was read since then still counts at commit."""
+        """Forgets all writes since the savepoint, which stays. What was read since then still counts at
+        commit."""
         self._transaction.rollback_to(name)
 
     @answering
@@ -151,7 +154,8 @@ class Outcome(Enum):
 
 @answering
 def outcome(id: TransactionId) -> tuple[Outcome, int]:
-    """What became of a commit, and under which version it happened (0 if it did not, or that is no longer known)."""
+    """What became of a commit, and under which version it happened (0 if it did not, or that is no longer
+    known)."""
     found = transactions.outcome(types.TransactionId(id.high, id.low))
     match found:
         case types.TransactionOutcome_Committed():

@@ -1,9 +1,9 @@
 """Values as bytes: the forms that the kits of all languages share, and JSON.
 
-The forms other than `json` and `raw` are those of postcard, which the kit for Rust uses: integers of more than one byte
-are variable-length (7 bits in a byte, the lowest first, the top bit set on all but the last; signed ones zigzag), texts
-and byte strings begin with their length, and nothing carries a type or a name. To change the form of a stored value, put
-a number of the form before it first.
+The forms other than `json` and `raw` are those of postcard, which the kit for Rust uses: integers of more
+than one byte are variable-length (7 bits in a byte, the lowest first, the top bit set on all but the last;
+signed ones zigzag), texts and byte strings begin with their length, and nothing carries a type or a name. To
+change the form of a stored value, put a number of the form before it first.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ class Form(Generic[V]):
         """The value of which these bytes, all of them, are the encoded form."""
         value, end = self.decode_from(data, 0)
         if end != len(data):
-            raise ValueMismatch(f"a value has {len(data) - end} bytes too many; was it written by another program?")
+            raise ValueMismatch(
+                f"a value has {len(data) - end} bytes too many; was it written by another program?"
+            )
         return value
 
 
@@ -67,7 +69,9 @@ class _Unsigned(Form[int]):
                 if value >> self.bits:
                     break
                 return value, start
-        raise ValueMismatch(f"a value has a number of more than {self.bits} bits; was it written by another program?")
+        raise ValueMismatch(
+            f"a value has a number of more than {self.bits} bits; was it written by another program?"
+        )
 
 
 class _Signed(Form[int]):
@@ -143,7 +147,9 @@ class _Text(Form[str]):
         try:
             return found.decode(), end
         except UnicodeDecodeError:
-            raise ValueMismatch("a value has a text that is not UTF-8; was it written by another program?") from None
+            raise ValueMismatch(
+                "a value has a text that is not UTF-8; was it written by another program?"
+            ) from None
 
 
 class _Optional(Form[Optional[V]]):
@@ -165,7 +171,7 @@ class _Tuple(Form[tuple[Any, ...]]):
     def encode(self, value: tuple[Any, ...]) -> bytes:
         if len(value) != len(self.forms):
             raise Invalid(f"a value of {len(self.forms)} elements is given {len(value)}")
-        return b"".join([form.encode(element) for form, element in zip(self.forms, value)])
+        return b"".join([form.encode(element) for form, element in zip(self.forms, value, strict=False)])
 
     def decode_from(self, data: bytes, start: int) -> tuple[tuple[Any, ...], int]:
         elements = []
@@ -203,7 +209,9 @@ class _Json(Form[Any]):
         try:
             return _json.loads(data[start:]), len(data)
         except ValueError as reason:
-            raise ValueMismatch(f"a value is not JSON ({reason}); was it written by another program?") from None
+            raise ValueMismatch(
+                f"a value is not JSON ({reason}); was it written by another program?"
+            ) from None
 
 
 class _Raw(Form[bytes]):

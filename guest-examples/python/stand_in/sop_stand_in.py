@@ -1,9 +1,11 @@
 """A database in memory that stands in for the engine, so that plugins are tested in plain CPython.
 
-A transaction works on a copy of everything. What it read it reads again at commit, on the newest version: if one read sees
-something else, that is a conflict. Then its writes are repeated there. `fail_commits` makes commits fail by script.
+A transaction works on a copy of everything. What it read it reads again at commit, on the newest version: if
+one read sees something else, that is a conflict. Then its writes are repeated there. `fail_commits` makes
+commits fail by script.
 
-Put this folder on `PYTHONPATH`, call `reset` before each test, and run plain unit tests. Not here: grants and limits.
+Put this folder on `PYTHONPATH`, call `reset` before each test, and run plain unit tests. Not here: grants and
+limits.
 """
 
 from __future__ import annotations

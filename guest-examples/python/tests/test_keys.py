@@ -1,4 +1,5 @@
-"""Goal: this codec and those of other languages agree byte for byte. Method: the shared vectors, encoded and decoded."""
+"""Goal: this codec and those of other languages agree byte for byte. Method: the shared vectors, encoded and
+decoded."""
 
 import json
 import struct
@@ -70,9 +71,10 @@ class Keys(unittest.TestCase):
 
     def test_what_is_no_value_of_a_form_does_not_encode(self) -> None:
         wrong = [
-            (keys.u8, 256), (keys.u64, -1), (keys.i8, 128), (keys.u32, "7"), (keys.u32, 1.5), (keys.boolean, 1),
-            (keys.character, "ab"), (keys.character, "\ud800"), (keys.f64, "x"), (keys.text, b"x"), (keys.binary, "x"),
-            (keys.text, "\ud800"), (keys.tuple_of(keys.u8, keys.u8), (1,)), (keys.tuple_of(keys.text, keys.u8), "ab"),
+            (keys.u8, 256), (keys.u64, -1), (keys.i8, 128), (keys.u32, "7"), (keys.u32, 1.5),
+            (keys.boolean, 1), (keys.character, "ab"), (keys.character, "\ud800"), (keys.f64, "x"),
+            (keys.text, b"x"), (keys.binary, "x"), (keys.text, "\ud800"),
+            (keys.tuple_of(keys.u8, keys.u8), (1,)), (keys.tuple_of(keys.text, keys.u8), "ab"),
         ]  # fmt: skip
         for form, value in wrong:
             with self.subTest(value=value), self.assertRaises(Invalid):

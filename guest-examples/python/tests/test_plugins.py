@@ -1,4 +1,5 @@
-"""Goal: the example plugins answer as the others do, and the export turns every failure into the right answer.
+"""Goal: the example plugins answer as the others do, and the export turns every failure into the right
+answer.
 
 Method: their exports are called as the host calls them, on the database in memory.
 """
@@ -9,13 +10,14 @@ import json
 import unittest
 from typing import Any, Callable
 
-import counter
-import inventory
 import sop_stand_in
 from componentize_py_types import Err
-from sop_guest import Failed, errors, plugin, transact
 from sop_stand_in import CommitFault
 from wit_world import RunError_Conflict, RunError_Failed
+
+import counter
+import inventory
+from sop_guest import Failed, errors, plugin, transact
 
 
 def answer(world: Any, request: Any) -> Any:
@@ -42,7 +44,9 @@ class Plugins(unittest.TestCase):
         ]
         self.assertEqual([found["amount"] for found in answers], [5, 300, 3, 1])
         self.assertEqual([found["number"] for found in answers], [0, 1, 2, 0])
-        self.assertEqual(answer(inventory, {"op": "stock", "place": "Kiel"}), {"articles": [["bolt", 3], ["nut", 300]]})
+        self.assertEqual(
+            answer(inventory, {"op": "stock", "place": "Kiel"}), {"articles": [["bolt", 3], ["nut", 300]]}
+        )
         found = answer(inventory, {"op": "stock", "place": "Kiel", "beginning": "n"})
         self.assertEqual(found, {"articles": [["nut", 300]]})
         found = answer(inventory, {"op": "history", "place": "Kiel", "limit": 2})
@@ -70,7 +74,10 @@ class Plugins(unittest.TestCase):
         cases = [
             (errors.Conflict(), RunError_Conflict()),
             (Failed("enough"), RunError_Failed("enough")),
-            (errors.ReadOnly(), RunError_Failed("a snapshot transaction cannot write; use a serializable one")),
+            (
+                errors.ReadOnly(),
+                RunError_Failed("a snapshot transaction cannot write; use a serializable one"),
+            ),
             (ZeroDivisionError("division by zero"), RunError_Failed("ZeroDivisionError: division by zero")),
         ]
         for error, expected in cases:

@@ -1,9 +1,21 @@
-"""Goal: a store gives back what it was given, in order, in both directions. Method: the database in memory."""
+"""Goal: a store gives back what it was given, in order, in both directions. Method: the database in
+memory."""
 
 import unittest
 
 import sop_stand_in
-from sop_guest import Exists, KeyRange, NotFound, Store, Transaction, errors, keys, transact, values
+
+from sop_guest import (
+    Exists,
+    KeyRange,
+    NotFound,
+    Store,
+    Transaction,
+    errors,
+    keys,
+    transact,
+    values,
+)
 
 
 class Stores(unittest.TestCase):
@@ -23,7 +35,9 @@ class Stores(unittest.TestCase):
         store["a"] = 1
         self.assertEqual((store["a"], store.get("c"), store.get("c", 7)), (1, None, 7))
         self.assertEqual(("a" in store, "c" in store), (True, False))
-        self.assertEqual((list(store), list(reversed(store)), list(store.values())), (["a", "b"], ["b", "a"], [1, 2]))
+        self.assertEqual(
+            (list(store), list(reversed(store)), list(store.values())), (["a", "b"], ["b", "a"], [1, 2])
+        )
         self.assertEqual(dict(store.items()), {"a": 1, "b": 2})
         del store["a"]
         for absent in (lambda: store["a"], lambda: store.__delitem__("a")):
@@ -59,7 +73,9 @@ class Stores(unittest.TestCase):
         self.assertEqual(store.scan(store.between(5), 2), [(5, "5"), (6, "6")])
         self.assertEqual((store.first(), store.last()), ((-3000, "-3000"), (2999, "2999")))
         found = store.get_many(range(-5000, 5000))
-        self.assertEqual((found[1999], found[2000], found[-2001], found[-2000]), (None, "-3000", "2999", None))
+        self.assertEqual(
+            (found[1999], found[2000], found[-2001], found[-2000]), (None, "-3000", "2999", None)
+        )
         self.assertEqual(store.remove_range(store.between(0)), 3000)
 
     def test_an_iteration_that_stops_early_releases_its_cursor(self) -> None:

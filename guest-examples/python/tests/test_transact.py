@@ -1,4 +1,5 @@
-"""Goal: `transact` runs its body again exactly when that is right, and every error of the interface has its exception.
+"""Goal: `transact` runs its body again exactly when that is right, and every error of the interface has its
+exception.
 
 Method: the database in memory, with commits that fail by script.
 """
@@ -6,12 +7,27 @@ Method: the database in memory, with commits that fail by script.
 import unittest
 
 import sop_stand_in
-from sop_guest import Conflict, Failed, Isolation, NotFound, Outcome, Transaction, errors, keys, limits, outcome
-from sop_guest import snapshot, transact, transact_up_to, values
-from sop_guest.engine import answering
-from sop_stand_in import CommitFault
 from componentize_py_types import Err
+from sop_stand_in import CommitFault
 from wit_world.imports import types
+
+from sop_guest import (
+    Conflict,
+    Failed,
+    Isolation,
+    NotFound,
+    Outcome,
+    Transaction,
+    errors,
+    keys,
+    limits,
+    outcome,
+    snapshot,
+    transact,
+    transact_up_to,
+    values,
+)
+from sop_guest.engine import answering
 
 
 def increment(transaction: Transaction) -> int:
@@ -131,8 +147,9 @@ class Transact(unittest.TestCase):
         id = types.TransactionId(1, 2)
         cases = [
             (types.Error_Conflict([]), errors.Conflict), (types.Error_Unavailable("x"), errors.Unavailable),
-            (types.Error_UnknownOutcome(id), errors.UnknownOutcome), (types.Error_Corrupt("x"), errors.Corrupt),
-            (types.Error_Denied("x"), errors.Denied), (types.Error_Limit(limit), errors.LimitExceeded),
+            (types.Error_UnknownOutcome(id), errors.UnknownOutcome),
+            (types.Error_Corrupt("x"), errors.Corrupt), (types.Error_Denied("x"), errors.Denied),
+            (types.Error_Limit(limit), errors.LimitExceeded),
             (types.Error_SnapshotExpired(7), errors.SnapshotExpired), (types.Error_Fenced(), errors.Fenced),
             (types.Error_Ended(), errors.Ended), (types.Error_NotFound("x"), errors.NotFound),
             (types.Error_Exists("x"), errors.Exists), (types.Error_ReadOnly(), errors.ReadOnly),

@@ -1,4 +1,5 @@
-"""Stands in for the bindings of `sop:engine/types`: the names that `componentize-py` gives its cases and records."""
+"""Stands in for the bindings of `sop:engine/types`: the names that `componentize-py` gives its cases and
+records."""
 
 from dataclasses import dataclass, make_dataclass
 from enum import Enum
