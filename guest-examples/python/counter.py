@@ -9,15 +9,7 @@ Store `counters`: name (text) -> count (u64).
 
 from typing import Any
 
-from sop_guest import (
-    RequestInvalid,
-    Transaction,
-    json_plugin,
-    keys,
-    limits,
-    transact_up_to,
-    values,
-)
+from sop_guest import RequestInvalid, Store, Transaction, json_plugin, keys, limits, transact_up_to, values
 
 
 def run(request: Any) -> dict[str, int]:
@@ -25,7 +17,8 @@ def run(request: Any) -> dict[str, int]:
     key, times = understood(request)
 
     def increment(transaction: Transaction) -> int:
-        return transaction.store("counters", keys.text, values.u64).modify(key, lambda count: count + 1, 0)
+        counters: Store[str, int] = transaction.store("counters", keys.text, values.u64)
+        return counters.modify(key, lambda count: count + 1, 0)
 
     response = {"value": 0, "tries": 0}
     for _ in range(times):

@@ -4,7 +4,7 @@ kit."""
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, NoReturn, TypeVar
+from typing import Any, Callable, NoReturn, ParamSpec, TypeVar
 
 import wit_world
 from componentize_py_types import Err
@@ -13,6 +13,7 @@ from wit_world.imports import transactions, types
 from . import errors
 from .ranges import KeyRange
 
+P = ParamSpec("P")
 R = TypeVar("R")
 
 _ERRORS: dict[type, Callable[[Any], errors.Error]] = {
@@ -36,11 +37,11 @@ _ERRORS: dict[type, Callable[[Any], errors.Error]] = {
 }
 
 
-def answering(call: Callable[..., R]) -> Callable[..., R]:
+def answering(call: Callable[P, R]) -> Callable[P, R]:
     """Makes the errors of the interface that a function meets exceptions of the kit."""
 
     @functools.wraps(call)
-    def answered(*arguments: Any, **named: Any) -> R:
+    def answered(*arguments: P.args, **named: P.kwargs) -> R:
         try:
             return call(*arguments, **named)
         except Err as error:

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any, Callable, Generic, Iterable, Iterator, Optional, TypeVar
+from typing import (
+    Any,
+    Callable,
+    Generic,
+    Iterable,
+    Iterator,
+    Optional,
+    TypeVar,
+    overload,
+)
 
 from . import keys, values
 from .engine import answering, bounds, direction, transactions, types
@@ -28,6 +37,12 @@ class Store(Generic[K, V]):
         self._store = store
         self.key = key
         self.value = value
+
+    @overload
+    def get(self, key: K) -> Optional[V]: ...
+
+    @overload
+    def get(self, key: K, default: V) -> V: ...
 
     @answering
     def get(self, key: K, default: Optional[V] = None) -> Optional[V]:
@@ -170,7 +185,7 @@ class Store(Generic[K, V]):
         return self.keys(reverse=True)
 
     def _item(self, found: Optional[types.Item]) -> Optional[tuple[K, V]]:
-        return found and (self.key.decode(found.key), self.value.decode(found.value))
+        return None if found is None else (self.key.decode(found.key), self.value.decode(found.value))
 
     def _batched(self, within: KeyRange, reverse: bool) -> Iterator[types.Item]:
         size = BATCH_ITEMS_FIRST

@@ -190,7 +190,7 @@ class _List(Form[list[V]]):
 
     def decode_from(self, data: bytes, start: int) -> tuple[list[V], int]:
         length, start = u64.decode_from(data, start)
-        elements = []
+        elements: list[V] = []
         while len(elements) < length:
             # A form of no bytes could not run out of them.
             before = start
