@@ -1,8 +1,10 @@
-//! Builds the components that the library carries: the engine, and the adapters that give plugins `wasi:keyvalue`.
+//! Builds the components that the library carries: the engine, and the adapters that give plugins
+//! `wasi:keyvalue`.
 //!
-//! They are compiled by the same cargo for `wasm32-unknown-unknown` into target directories of their own below `OUT_DIR`.
-//! An environment variable takes one that was built before: `SOP_ENGINE_COMPONENT=/path/to/engine.wasm`,
-//! `SOP_KEYVALUE_DRAFT_COMPONENT=…`, `SOP_KEYVALUE_DRAFT2_COMPONENT=…`.
+//! They are compiled by the same cargo for `wasm32-unknown-unknown` into target directories of their own
+//! below `OUT_DIR`. An environment variable takes one that was built before:
+//! `SOP_ENGINE_COMPONENT=/path/to/engine.wasm`, `SOP_KEYVALUE_DRAFT_COMPONENT=…`,
+//! `SOP_KEYVALUE_DRAFT2_COMPONENT=…`.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// A component, and the variable that names the file with it: given by the caller, or told to the library with `_BUILT`.
+/// A component, and the variable that names the file with it: given by the caller, or told to the library
+/// with `_BUILT`.
 struct Component {
     variable: &'static str,
     package: &'static str,

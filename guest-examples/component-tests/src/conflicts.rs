@@ -1,4 +1,5 @@
-//! Two transactions of one instance at the same time. Every pair that must conflict has a twin that must not.
+//! Two transactions of one instance at the same time. Every pair that must conflict has a twin that
+//! must not.
 
 use crate::bindings::sop::engine::transactions::Transaction;
 use crate::bindings::sop::engine::types::{Direction, Error, Isolation};

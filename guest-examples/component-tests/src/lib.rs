@@ -1,7 +1,9 @@
-//! Tests of the engine as a component: composed with it and with a provider of its imports, they run under any component runtime.
+//! Tests of the engine as a component: composed with it and with a provider of its imports, they
+//! run under any component runtime.
 //!
-//! Goal: what is promised by `wit/engine` holds across the component boundary, whoever runs it. Method: each exported function
-//! works on an empty database and traps when something is not as it has to be.
+//! Goal: what is promised by `wit/engine` holds across the component boundary, whoever runs it.
+//! Method: each exported function works on an empty database and traps when something is not as it
+//! has to be.
 #![cfg(target_arch = "wasm32")]
 #![allow(
     clippy::unwrap_used,

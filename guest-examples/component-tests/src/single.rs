@@ -72,7 +72,8 @@ pub(crate) fn savepoints() {
     assert_eq!(store.count().unwrap(), 2);
 }
 
-/// Lengths around the places where a value changes its home: the leaf, a blob of its own, a blob written ahead.
+/// Lengths around the places where a value changes its home: the leaf, a blob of its own, a blob
+/// written ahead.
 pub(crate) fn large_values() {
     const LENGTHS: [usize; 8] = [0, 1, 2_047, 2_049, 8_192, 100_000, 1 << 20, 5_000_001];
     let filled = |length: usize| -> Vec<u8> {

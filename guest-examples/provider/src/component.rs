@@ -1,4 +1,5 @@
-//! The component: the database of this instance behind the exported interfaces. Only types are converted here.
+//! The component: the database of this instance behind the exported interfaces. Only types are
+//! converted here.
 
 use std::cell::RefCell;
 

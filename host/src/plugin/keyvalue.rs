@@ -1,7 +1,8 @@
-//! `wasi:keyvalue` for plugins that were written for other hosts: adapters on top of the engine, one for each draft.
+//! `wasi:keyvalue` for plugins that were written for other hosts: adapters on top of the engine, one for each
+//! draft.
 //!
-//! An adapter is a component that imports `sop:engine` and nothing else, so a plugin reaches through it exactly what it is
-//! granted. Its sources, and what a bucket is, are in `guest-examples/keyvalue`.
+//! An adapter is a component that imports `sop:engine` and nothing else, so a plugin reaches through it
+//! exactly what it is granted. Its sources, and what a bucket is, are in `guest-examples/keyvalue`.
 
 /// A draft, and the component that implements it.
 struct Adapter {
@@ -11,8 +12,8 @@ struct Adapter {
     wit: &'static str,
 }
 
-/// 0.2.0-draft is what wasmCloud imports, 0.2.0-draft2 what Spin does. Neither fits the other: cursors, sums and the answer of
-/// `get-many` have other types.
+/// 0.2.0-draft is what wasmCloud imports, 0.2.0-draft2 what Spin does. Neither fits the other: cursors, sums
+/// and the answer of `get-many` have other types.
 static ADAPTERS: [Adapter; 2] = [
     Adapter {
         version: "0.2.0-draft",

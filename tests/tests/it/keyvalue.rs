@@ -1,8 +1,10 @@
-//! Components that know `wasi:keyvalue` and nothing of sop run unchanged, on buckets that are transactional stores.
+//! Components that know `wasi:keyvalue` and nothing of sop run unchanged, on buckets that are transactional
+//! stores.
 //!
-//! Goal: a compare-and-swap has one winner and a sum counts each increment once, whatever number of processes race; pages of
-//! keys, batches and errors are what the drafts say. Method: the components `claims` (0.2.0-draft2) and `visits` (0.2.0-draft) of
-//! `guest-examples/keyvalue` under `sop run`, over a directory, and over a directory and a real Redis for several processes.
+//! Goal: a compare-and-swap has one winner and a sum counts each increment once, whatever number of processes
+//! race; pages of keys, batches and errors are what the drafts say. Method: the components `claims`
+//! (0.2.0-draft2) and `visits` (0.2.0-draft) of `guest-examples/keyvalue` under `sop run`, over a directory,
+//! and over a directory and a real Redis for several processes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -133,8 +135,8 @@ impl Place {
     }
 }
 
-/// Lets processes claim slots; each is named by its number. Answers how many races were lost, and by how many processes
-/// slots were won.
+/// Lets processes claim slots; each is named by its number. Answers how many races were lost, and by how many
+/// processes slots were won.
 fn claim(place: &Place, processes: usize, slots: u64) -> (u64, usize) {
     let input = |process| json!({ "claim": { "claimer": format!("{process}"), "slots": slots } });
     let answers = place.race("claims", "claims:create", processes, input);

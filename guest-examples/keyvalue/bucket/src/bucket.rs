@@ -26,7 +26,8 @@ pub enum Swap {
 }
 
 impl Bucket {
-    /// Opens the store of this name. One that is not there is created if that is granted, else there is no such bucket.
+    /// Opens the store of this name. One that is not there is created if that is granted, else
+    /// there is no such bucket.
     pub fn open(identifier: &str) -> Result<Self> {
         let name = match identifier {
             "" => DEFAULT,
@@ -105,7 +106,8 @@ impl Bucket {
         })
     }
 
-    /// Adds to the number under a key. The number and the sum must lie in the range that the draft's type has.
+    /// Adds to the number under a key. The number and the sum must lie in the range that the
+    /// draft's type has.
     pub fn increment(&self, key: &str, delta: i128, range: RangeInclusive<i128>) -> Result<i128> {
         write(&self.name, |store| {
             let number = match store.get(key.as_bytes())? {

@@ -1,7 +1,7 @@
 //! The keys of a bucket, page by page.
 //!
-//! The engine has no list of keys without values, so a page costs as much as reading its items. Keys that are not UTF-8, which
-//! other programs can write, have no form here and are left out.
+//! The engine has no list of keys without values, so a page costs as much as reading its items.
+//! Keys that are not UTF-8, which other programs can write, have no form here and are left out.
 
 use crate::bindings::sop::engine::types::{Bound, Direction, Packed, Range};
 use crate::bucket::Bucket;

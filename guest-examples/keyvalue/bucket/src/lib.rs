@@ -1,4 +1,5 @@
-//! Buckets as `wasi:keyvalue` has them, on the stores of sop. The adapters of its drafts share them and add only the shapes.
+//! Buckets as `wasi:keyvalue` has them, on the stores of sop. The adapters of its drafts share them
+//! and add only the shapes.
 //!
 //! ```text
 //! bucket    the store of the same name; "" is the store "default"
@@ -8,7 +9,8 @@
 //! ```
 //!
 //! Invariants:
-//! - a call that writes happens completely and once, or not at all, or answers that its outcome is unknown;
+//! - a call that writes happens completely and once, or not at all, or answers that its outcome is
+//!   unknown;
 //! - a read sees everything that was acknowledged anywhere before its call;
 //! - what may be opened and created is decided by the grants of the run, nowhere else.
 //!

@@ -1,6 +1,7 @@
 //! Bounds of the adapters.
 
-/// Most times a call runs its transaction again. Each time another one has committed, so somebody makes progress.
+/// Most times a call runs its transaction again. Each time another one has committed, so somebody
+/// makes progress.
 pub const TRIES_MAX: u32 = 256;
 /// Most times the outcome of a commit is asked for.
 pub const OUTCOME_TRIES_MAX: u32 = 16;

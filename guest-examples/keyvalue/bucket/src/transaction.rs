@@ -14,7 +14,8 @@ pub(crate) fn read<T>(
     Ok(body(&transaction.open_store(store)?)?)
 }
 
-/// Changes a store: all that the body does, or nothing. The body runs again when what it read was changed meanwhile.
+/// Changes a store: all that the body does, or nothing. The body runs again when what it read was
+/// changed meanwhile.
 pub(crate) fn write<T>(
     store: &str,
     mut body: impl FnMut(&Store) -> std::result::Result<T, Error>,
@@ -51,7 +52,8 @@ fn attempt<T>(
     }
 }
 
-/// Finds out what became of a commit whose answer was lost. One that did not happen is like a conflict: run it again.
+/// Finds out what became of a commit whose answer was lost. One that did not happen is like a
+/// conflict: run it again.
 fn settle(id: TransactionId) -> std::result::Result<(), Error> {
     for _ in 0..OUTCOME_TRIES_MAX {
         match outcome(id) {

@@ -1,10 +1,11 @@
-//! Claims numbered slots by compare-and-swap. It knows `wasi:keyvalue@0.2.0-draft2` and nothing of sop: however many run at once,
-//! in one process or several, each slot has one winner.
+//! Claims numbered slots by compare-and-swap. It knows `wasi:keyvalue@0.2.0-draft2` and nothing of
+//! sop: however many run at once, in one process or several, each slot has one winner.
 //!
-//! - `{"claim": {"claimer": "ada", "slots": 40}}` -> `{"won": [0, 3], "lost": 38, "races": 2}`: the slots that this run won, how
-//!   many were somebody else's, and how often a swap failed because another one came first;
-//! - `{"report": null}` -> `{"slots": {"0": "ada"}, "count": 1, "sum": 1}`: who has which slot, and two counts of the slots that
-//!   were won, one kept by swaps, one by increments.
+//! - `{"claim": {"claimer": "ada", "slots": 40}}` -> `{"won": [0, 3], "lost": 38, "races": 2}`: the
+//!   slots that this run won, how many were somebody else's, and how often a swap failed because
+//!   another one came first;
+//! - `{"report": null}` -> `{"slots": {"0": "ada"}, "count": 1, "sum": 1}`: who has which slot, and
+//!   two counts of the slots that were won, one kept by swaps, one by increments.
 //!
 //! Bucket `claims`: `slot/NNNNN` -> the claimer, `count` and `sum` -> a decimal number.
 #![cfg(target_arch = "wasm32")]

@@ -1,8 +1,9 @@
-//! `wasi:keyvalue@0.2.0-draft` on the transactions of sop: the draft that wasmCloud and the wasmtime crates import.
+//! `wasi:keyvalue@0.2.0-draft` on the transactions of sop: the draft that wasmCloud and the
+//! wasmtime crates import.
 //!
-//! A cursor of `list-keys` is the number of keys that were given before. A bucket that is asked to go on where its last page
-//! ended goes on after that page's last key, so that keys which come or go meanwhile move nothing; any other cursor counts
-//! from the first key.
+//! A cursor of `list-keys` is the number of keys that were given before. A bucket that is asked to
+//! go on where its last page ended goes on after that page's last key, so that keys which come or
+//! go meanwhile move nothing; any other cursor counts from the first key.
 #![cfg(target_arch = "wasm32")]
 
 mod bindings;

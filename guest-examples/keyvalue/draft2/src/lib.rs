@@ -1,7 +1,8 @@
 //! `wasi:keyvalue@0.2.0-draft2` on the transactions of sop: the draft that Spin imports.
 //!
-//! `cas.new` looks at the value, `current` answers what it saw, and `swap` compares and changes in one serializable
-//! transaction. It is the value that is compared: one that was changed and changed back is the same.
+//! `cas.new` looks at the value, `current` answers what it saw, and `swap` compares and changes in
+//! one serializable transaction. It is the value that is compared: one that was changed and changed
+//! back is the same.
 #![cfg(target_arch = "wasm32")]
 
 mod bindings;

@@ -4,7 +4,8 @@
 //! - `{"add": {"home": 7, "about": 1}}` -> `2`: how many pages were set, all at once;
 //! - `{"forget": ["about"]}` -> `1`: how many of these pages there were, removed all at once;
 //! - `{"look": ["home", "none"]}` -> `{"home": 7}`: the visits of the pages that there are;
-//! - `{"pages": 0}` -> `[["about", "home"], null]`: some pages after so many others, and after how many the next ones come;
+//! - `{"pages": 0}` -> `[["about", "home"], null]`: some pages after so many others, and after how
+//!   many the next ones come;
 //! - `{"all": null}` -> `2`: the number of pages, listed one after the other in one run.
 //!
 //! `"bucket"` beside the request names another bucket than `visits`. Page -> decimal number.

@@ -38,7 +38,8 @@ impl<T> History<T> {
         self.0.entry(id).or_default().push((version, value));
     }
 
-    /// Forgets what no version from `floor` on shows of an id. Answers what was forgotten, and what is left.
+    /// Forgets what no version from `floor` on shows of an id. Answers what was forgotten, and what
+    /// is left.
     pub fn forget(&mut self, id: LogicalId, floor: Version) -> (Vec<T>, &[(Version, Option<T>)]) {
         let Some(record) = self.0.get_mut(&id) else {
             return (Vec::new(), &[]);

@@ -1,5 +1,5 @@
-//! Goal: the provider keeps the contract of `wit/storage`. Method: each rule by itself, and random commits against a copy of the
-//! whole database for each version.
+//! Goal: the provider keeps the contract of `wit/storage`. Method: each rule by itself, and random
+//! commits against a copy of the whole database for each version.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
