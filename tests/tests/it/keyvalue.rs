@@ -21,7 +21,7 @@ const PROCESSES: usize = 3;
 /// Runs at once in each of them.
 const RUNS: usize = 2;
 
-/// A plugin that `make plugins` has built.
+/// A plugin that `make rust-plugins` has built.
 fn plugin(name: &str) -> PathBuf {
     let target = match std::env::var_os("CARGO_TARGET_DIR") {
         Some(target) => PathBuf::from(target),
@@ -31,7 +31,7 @@ fn plugin(name: &str) -> PathBuf {
         .join("wasm32-unknown-unknown/release")
         .join(name)
         .with_extension("wasm");
-    assert!(path.is_file(), "{}: run `make plugins`", path.display());
+    assert!(path.is_file(), "{}: run `make rust-plugins`", path.display());
     path
 }
 
