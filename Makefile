@@ -8,7 +8,8 @@ PLUGINS := guest-examples/target/wasm32-unknown-unknown/release
 # One feature set and one profile for everything that links wasmtime, so that it is compiled once.
 WORKSPACE := --workspace --all-targets
 
-.PHONY: help setup servers rust-plugins plugins build demo demo-swarm simulate test format clippy docs deny unit kits clean
+.PHONY: help setup servers rust-plugins plugins build demo demo-swarm simulate component-tests test format clippy docs deny unit \
+	kits components clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -42,7 +43,10 @@ simulate: build ## The commit protocol under seeded faults [SEED=n] [SECONDS_MAX
 	target/debug/simulate --seconds-max $(or $(SECONDS_MAX),60) $(if $(SEED),--seed $(SEED)) \
 		$(if $(WORKLOAD),--workload $(WORKLOAD)) $(if $(SABOTAGE),--sabotage $(SABOTAGE)) $(SIMULATE)
 
-test: setup format rust-plugins clippy docs kits unit deny ## Everything that decides whether a change lands
+component-tests: setup ## The engine under the plain wasmtime CLI; installs wasmtime and wac the first time (10 minutes on 2 cores)
+	@.ci/component-tests
+
+test: setup format rust-plugins clippy docs kits unit components deny ## Everything that decides whether a change lands
 	@echo "==> all checks passed"
 
 format:
@@ -72,6 +76,9 @@ kits:
 	@.ci/interpreters
 	cd guest-examples/python && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -t . -s tests
 	cd guest-examples/javascript && node --import ./stand-in/register.js --test-reporter dot --test tests/
+
+components: setup rust-plugins
+	@.ci/component-tests --cached
 
 deny: $(DENY)
 	@echo "==> licences, bans, sources"

@@ -12,6 +12,7 @@
 mod embedding;
 mod golden;
 mod histories;
+mod keyvalue;
 mod layers;
 mod objects;
 mod readme;
