@@ -8,7 +8,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wac_graph::types::Package;
-use wac_graph::{CompositionGraph, EncodeOptions, plug};
+use wac_graph::{CompositionGraph, EncodeOptions, PlugError, plug};
 
 use super::{inspect, keyvalue};
 use crate::capability::is_wasi;
@@ -64,7 +64,7 @@ fn with_engine(plugin: &[u8], imports: &[String]) -> Result<Vec<u8>, Box<dyn std
 }
 
 /// A component whose imports are what the plugs export.
-fn plugged(plugs: &[&[u8]], socket: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+fn plugged(plugs: &[&[u8]], original: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let mut graph = CompositionGraph::new();
     let mut packages = Vec::with_capacity(plugs.len());
     for (number, bytes) in plugs.iter().enumerate() {
@@ -72,9 +72,13 @@ fn plugged(plugs: &[&[u8]], socket: &[u8]) -> Result<Vec<u8>, Box<dyn std::error
         let package = Package::from_bytes(&name, None, *bytes, graph.types_mut())?;
         packages.push(graph.register_package(package)?);
     }
-    let socket = Package::from_bytes("sop:socket", None, socket, graph.types_mut())?;
+    let socket = Package::from_bytes("sop:socket", None, original, graph.types_mut())?;
     let socket = graph.register_package(socket)?;
-    plug(&mut graph, packages, socket)?;
+    match plug(&mut graph, packages, socket) {
+        // What stays open is told by name.
+        Err(PlugError::NoPlugHappened) => return Ok(original.to_vec()),
+        result => result?,
+    }
     // wasmtime validates what it compiles.
     let options = EncodeOptions {
         validate: false,

@@ -31,7 +31,11 @@ fn plugin(name: &str) -> PathBuf {
         .join("wasm32-unknown-unknown/release")
         .join(name)
         .with_extension("wasm");
-    assert!(path.is_file(), "{}: run `make rust-plugins`", path.display());
+    assert!(
+        path.is_file(),
+        "{}: run `make rust-plugins`",
+        path.display()
+    );
     path
 }
 

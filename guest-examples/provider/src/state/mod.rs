@@ -3,7 +3,7 @@
 mod commit;
 mod failure;
 mod history;
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -157,6 +157,7 @@ impl State {
     }
 
     /// The length of a body that is there.
+    #[cfg(target_arch = "wasm32")]
     pub fn body_bytes(&self, id: BodyId) -> usize {
         self.bodies.get(&id).map_or(0, Vec::len)
     }
