@@ -59,7 +59,10 @@ fn a_project_in_rust_builds_runs_and_is_tested() {
         let run = make(&project, "run");
         succeeded(&run);
         let answer = String::from_utf8_lossy(&run.stdout).into_owned();
-        assert!(answer.ends_with(&format!("{{\"visits\":{visits}}}")), "{answer}");
+        assert!(
+            answer.ends_with(&format!("{{\"visits\":{visits}}}")),
+            "{answer}"
+        );
     }
 }
 
@@ -83,5 +86,8 @@ fn what_is_there_stays_as_it_is() {
     assert!(!again.status.success());
     let message = String::from_utf8_lossy(&again.stderr);
     assert!(message.contains("exists"), "{message}");
-    assert_eq!(std::fs::read_to_string(project.join("app.py")).unwrap(), "mine");
+    assert_eq!(
+        std::fs::read_to_string(project.join("app.py")).unwrap(),
+        "mine"
+    );
 }

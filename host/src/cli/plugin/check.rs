@@ -49,6 +49,8 @@ struct Import {
 struct Limits {
     memory_bytes: u64,
     timeout_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fuel: Option<u64>,
     call_bytes: u64,
     response_bytes: u64,
     output_bytes: u64,
@@ -79,6 +81,7 @@ impl Check {
             limits: Limits {
                 memory_bytes: limits.memory_bytes,
                 timeout_ms: u64::try_from(limits.wall.as_millis()).unwrap_or(u64::MAX),
+                fuel: limits.fuel,
                 call_bytes: limits.call_bytes,
                 response_bytes: limits.response_bytes,
                 output_bytes: limits.output_bytes,
@@ -144,8 +147,11 @@ impl Report {
             console.line("  no store")?;
         }
         let limits = &self.limits;
+        let fuel = limits.fuel.map_or_else(String::new, |fuel| {
+            format!("{} units of fuel, ", quantity::count(fuel))
+        });
         console.line(&format!(
-            "a run may take {} ms, {} of memory, {} of calls, {} of answer and {} of output",
+            "a run may take {} ms, {fuel}{} of memory, {} of calls, {} of answer and {} of output",
             quantity::count(limits.timeout_ms),
             quantity::bytes(limits.memory_bytes),
             quantity::bytes(limits.call_bytes),
