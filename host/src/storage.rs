@@ -50,7 +50,7 @@ use crate::cache::Cache;
 pub use crate::commit::{Change, ChangeKind, CommitOptions, Pause, Spilled};
 use crate::commit::{Outcomes, Parts, Pending, Spills, Work};
 use crate::limits;
-use crate::recovery::epoch::{Target, commit_id};
+use crate::recovery::epoch::commit_id;
 use crate::registry::Registry;
 pub use crate::registry::memory::HistoryOptions;
 use crate::registry::memory::MemoryRegistry;

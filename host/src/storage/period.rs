@@ -25,9 +25,10 @@ use sop_engine::types::Version;
 use super::embedded::CheckpointOptions;
 use super::life::Life;
 use super::shared::Shared;
-use super::{Storage, Target};
+use super::Storage;
 use crate::limits;
 use crate::recovery::entry::Header;
+use crate::recovery::epoch::Target;
 use crate::registry::{PeriodProgress, PeriodStart, RegistryError};
 
 /// What a host knows about when a checkpoint is due.
