@@ -42,6 +42,10 @@ pub fn wait_for(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+fn is_interrupted(error: &redis::RedisError) -> bool {
+    error.is_io_error() && error.to_string().contains("(os error 4)")
+}
+
 /// One server process.
 #[derive(Debug)]
 pub struct RedisProcess {
@@ -125,8 +129,18 @@ impl RedisProcess {
         self.query(words).ok()
     }
 
-    /// Sends one command on a connection of its own.
+    /// Sends one command on a connection of its own, and again when a signal comes between: one that may run twice.
     pub fn query<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        loop {
+            match self.query_once(words) {
+                // A child that stops or ends is a signal, and reads with a time limit do not go on after one.
+                Err(error) if is_interrupted(&error) => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn query_once<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
         let mut connection = self.connection()?;
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
@@ -140,9 +154,9 @@ impl RedisProcess {
             .unwrap_or_else(|error| panic!("{words:?}: {error}"));
     }
 
-    /// One line of INFO.
+    /// One line of INFO; nothing if the server does not answer, as one that changes its role.
     pub fn info(&self, section: &str, name: &str) -> String {
-        let text: String = self.query(&["INFO", section]).unwrap();
+        let text: String = self.try_command(&["INFO", section]).unwrap_or_default();
         let line = text
             .lines()
             .find_map(|line| line.strip_prefix(&format!("{name}:")));

@@ -9,8 +9,10 @@
     reason = "tests fail loudly"
 )]
 
+mod embedding;
 mod golden;
 mod histories;
+mod keyvalue;
 mod layers;
 mod objects;
 mod readme;

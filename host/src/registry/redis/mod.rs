@@ -77,6 +77,8 @@ mod reply;
 mod scripts;
 mod server;
 mod snapshots;
+mod vitals;
 
 pub use self::registry::RedisRegistry;
 pub use self::server::{RedisOptions, RedisServer};
+pub use self::vitals::Vitals;

@@ -29,6 +29,8 @@ macro_rules! scripts {
 
 scripts! {
     MEMORY = "memory.lua";
+    VITALS = "vitals.lua";
+    RIGHTS = "rights.lua";
     STANDING = "standing.lua";
     STAGE = "stage.lua";
     ACTIVATE = "activate.lua";

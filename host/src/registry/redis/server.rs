@@ -60,6 +60,13 @@ impl RedisServer {
         name: &str,
         options: RedisOptions,
     ) -> Result<Self, RegistryError> {
+        let server = Self::unchecked(url, name, options)?;
+        server.check_memory().await?;
+        Ok(server)
+    }
+
+    /// The same without a look at the server, to find out what is wrong with it.
+    pub fn unchecked(url: &str, name: &str, options: RedisOptions) -> Result<Self, RegistryError> {
         if name.is_empty()
             || name.len() > limits::REGISTRY_NAME_BYTES_MAX
             || name.contains(['{', '}'])
@@ -70,13 +77,11 @@ impl RedisServer {
         }
         let address = Address::parse(url)?;
         let link = Link::new(&address, options.timeout, options.root_certificate)?;
-        let server = Self {
+        Ok(Self {
             link: Arc::new(link),
             root: format!("sop:{{{name}}}:epoch").into(),
             history: options.history,
-        };
-        server.check_memory().await?;
-        Ok(server)
+        })
     }
 
     /// How many calls were sent so far, by this and all registries made by it.
@@ -84,11 +89,11 @@ impl RedisServer {
         self.link.round_trips()
     }
 
-    fn arguments(&self, script: &'static Script, epoch: u32) -> Arguments {
+    pub(super) fn arguments(&self, script: &'static Script, epoch: u32) -> Arguments {
         Arguments::new(script, &self.root, epoch, 0)
     }
 
-    async fn call(&self, arguments: Arguments) -> Result<Reply, RegistryError> {
+    pub(super) async fn call(&self, arguments: Arguments) -> Result<Reply, RegistryError> {
         Reply::checked(self.link.call(&arguments).await?, |floor| floor)
     }
 

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod costs;
 mod differential;
+mod doctor;
 mod loss;
 mod modes;
 

@@ -21,7 +21,7 @@ end
 
 local replication = call('INFO', 'replication')
 if string.match(replication, 'role:(%a+)') ~= 'master' then
-  return { 'unavailable', 'a replica answered' }
+  return { 'unavailable', 'a replica answered: name its master, or let Sentinels find it (redis+sentinel://)' }
 end
 local identity = string.match(call('INFO', 'server'), 'run_id:(%x+)')
   .. '.' .. string.match(replication, 'master_replid:(%x+)')
