@@ -112,6 +112,8 @@ pub const OBJECT_PUT_ATTEMPTS_MAX: u32 = 4;
 pub const LIVES_MAX: u32 = 8;
 /// Segments that a recovery reads at the same time.
 pub const RECOVERY_READS: usize = 32;
+/// Segments after which it tells others that it goes on.
+pub const RECOVERY_CHUNK: usize = 512;
 /// Bytes of a segment that a recovery reads at once, in the hope that the record is among them.
 pub const SEGMENT_FRONT_BYTES: u64 = 32 << 10;
 /// Entries that a recovery hands to a registry in one call.

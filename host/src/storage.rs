@@ -264,7 +264,11 @@ impl Storage {
     pub fn transaction_id(&self) -> TransactionId {
         if self.has_successors() {
             let life = self.life();
-            return commit_id(life.epoch, life.committer.period(), self.inner.runtime.random());
+            return commit_id(
+                life.epoch,
+                life.committer.period(),
+                self.inner.runtime.random(),
+            );
         }
         TransactionId {
             high: self.inner.runtime.random(),

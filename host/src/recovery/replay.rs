@@ -55,9 +55,7 @@ impl Uncontained {
         let publications = record
             .publications(place)
             .map_err(|error| ReplayError::Segment(ticket, error))?;
-        Ok(Some(
-            publications.into_iter().map(by_chain_alone).collect(),
-        ))
+        Ok(Some(publications.into_iter().map(by_chain_alone).collect()))
     }
 }
 
@@ -86,7 +84,8 @@ impl<'a> Replay<'a> {
             return Ok(false);
         };
         let replayed = self.registry.replay(record.ticket, publications);
-        self.transactions += replayed.map_err(|error| ReplayError::Registry(record.ticket, error))?;
+        self.transactions +=
+            replayed.map_err(|error| ReplayError::Registry(record.ticket, error))?;
         Ok(true)
     }
 

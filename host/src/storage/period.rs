@@ -22,10 +22,10 @@ use parking_lot::Mutex;
 use sop_engine::storage::StorageError;
 use sop_engine::types::Version;
 
+use super::Storage;
 use super::embedded::CheckpointOptions;
 use super::life::Life;
 use super::shared::Shared;
-use super::Storage;
 use crate::limits;
 use crate::recovery::entry::Header;
 use crate::recovery::epoch::Target;
@@ -273,7 +273,10 @@ mod tests {
             entries: 1_000_000,
             ..progress
         };
-        assert!(!is_due(&options, &large, 1_000), "it costs more than it spares");
+        assert!(
+            !is_due(&options, &large, 1_000),
+            "it costs more than it spares"
+        );
         let old = PeriodProgress {
             segments: 10,
             age: Duration::from_secs(60),

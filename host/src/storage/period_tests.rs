@@ -104,7 +104,13 @@ async fn old_checkpoints_go_and_the_last_two_stay() {
     let names = place.names("checkpoint/").await;
     let heads = names.iter().filter(|name| !name.contains('-'));
     let heads: Vec<&str> = heads.map(String::as_str).collect();
-    assert_eq!(heads, ["checkpoint/00000001/00000004", "checkpoint/00000001/00000005"]);
+    assert_eq!(
+        heads,
+        [
+            "checkpoint/00000001/00000004",
+            "checkpoint/00000001/00000005"
+        ]
+    );
     assert_eq!(names.len(), 4, "a run for each of them: {names:?}");
     place.server.lose();
     assert_eq!(total(&host, &ids).await, (40, 15));
@@ -225,23 +231,40 @@ async fn any_host_tells_what_became_of_commits_of_an_epoch_that_ended() {
     // Too late: the epoch is closed.
     lost.put(&place, 10).await;
     let other = place.host().await;
-    for (id, committed) in [(early, true), (durable.id, true), (after, true), (lost.id, false)] {
+    for (id, committed) in [
+        (early, true),
+        (durable.id, true),
+        (after, true),
+        (lost.id, false),
+    ] {
         let outcome = other.outcome(id).await.unwrap();
         let told = matches!(outcome, TransactionOutcome::Committed(_));
         assert_eq!(told, committed, "{id:?}: {outcome:?}");
-        assert!(told || outcome == TransactionOutcome::Aborted, "{outcome:?}");
+        assert!(
+            told || outcome == TransactionOutcome::Aborted,
+            "{outcome:?}"
+        );
     }
     // An id of an epoch that ended is of no use any more.
     let conflict = host.commit(late, vec![], vec![add(1)], 0).await.unwrap();
     assert!(matches!(conflict, CommitOutcome::Conflict(_)));
-    assert_eq!(other.outcome(late).await.unwrap(), TransactionOutcome::Aborted);
+    assert_eq!(
+        other.outcome(late).await.unwrap(),
+        TransactionOutcome::Aborted
+    );
     let current = other.transaction_id();
-    assert_eq!(other.outcome(current).await.unwrap(), TransactionOutcome::Unknown);
+    assert_eq!(
+        other.outcome(current).await.unwrap(),
+        TransactionOutcome::Unknown
+    );
     // One epoch more, and still.
     place.server.lose();
     assert_eq!(total(&other, &ids).await, (40, 22));
     let outcome = other.outcome(after).await.unwrap();
-    assert!(matches!(outcome, TransactionOutcome::Committed(_)), "{outcome:?}");
+    assert!(
+        matches!(outcome, TransactionOutcome::Committed(_)),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -278,7 +301,9 @@ async fn history_within_retention_and_ends_are_in_a_checkpoint() {
     let ids = filled(&host, 4, 10).await;
     transfer(&host, ids[0], ids[1]).await;
     let at = host.now(None).await.unwrap().version;
-    let handle = host.resolve(&[ids[3]], at).await.unwrap()[0].clone().unwrap();
+    let handle = host.resolve(&[ids[3]], at).await.unwrap()[0]
+        .clone()
+        .unwrap();
     host.release(at);
     let observed = vec![Observation {
         id: ids[3],
@@ -295,7 +320,11 @@ async fn history_within_retention_and_ends_are_in_a_checkpoint() {
     host.checkpoint().await.unwrap();
     let found = place.epochs().await.checkpoint_entries(1).await.unwrap();
     let of = |id: LogicalId| found.iter().find(|entry| entry.id == id).unwrap();
-    assert_eq!(of(ids[0]).versions.len(), 2, "before and after the transfer");
+    assert_eq!(
+        of(ids[0]).versions.len(),
+        2,
+        "before and after the transfer"
+    );
     assert_eq!(of(ids[3]).versions.len(), 2, "what it was, and its end");
     place.server.lose();
     let at = host.now(None).await.unwrap().version;

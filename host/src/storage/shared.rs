@@ -209,8 +209,13 @@ impl Storage {
             life.committer.set_period(next);
             let survey = own.survey();
             drop(pause);
-            shared.epochs.put_survey(survey, life.epoch, next).await?;
+            let epochs = &shared.epochs;
+            epochs.put_survey(survey, life.epoch, next).await?;
             *period = next;
+            // What stays takes room, nothing else.
+            if let Err(error) = epochs.remove_old_checkpoints(life.epoch, next).await {
+                tracing::warn!(%error, "old checkpoints are left");
+            }
             Ok(())
         })
         .await

@@ -23,7 +23,11 @@ pub async fn rage(world: Rc<World>) {
     let mut random = StdRng::seed_from_u64(world.plan.seed ^ 0x4e45_4d45);
     let blows = world.plan.blows;
     let every = u64::try_from(blows.every.as_millis()).unwrap_or(u64::MAX);
-    let checkpoint = if world.plan.epochs { blows.checkpoint } else { 0 };
+    let checkpoint = if world.plan.epochs {
+        blows.checkpoint
+    } else {
+        0
+    };
     let weights = [
         blows.crash,
         blows.pause,

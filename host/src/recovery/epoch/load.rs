@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 
 use super::parts::{Head, partition};
+use super::record::Progress;
 use super::store::EpochStore;
 use super::{EpochError, Included};
 use crate::blob::objects::Listed;
@@ -101,6 +102,7 @@ impl EpochStore {
         previous: u32,
         epoch: u32,
         history: HistoryOptions,
+        beat: Option<(u32, &mut Progress)>,
     ) -> Result<Loaded, EpochError> {
         let runtime = Arc::clone(&self.runtime);
         if previous == 0 {
@@ -113,7 +115,7 @@ impl EpochStore {
         let checkpoint = Arc::new(self.whole(&head).await?);
         let header = &head.header;
         let registry = MemoryRegistry::over(checkpoint, epoch, history, runtime);
-        let (committed, included) = self.committed(previous, header.period).await?;
+        let (committed, included) = self.committed(previous, header.period, beat).await?;
         let mut replay = Replay::new(&registry, header);
         for Committed { key, record } in committed {
             replay.apply(&record, place(key))?;
@@ -146,7 +148,12 @@ impl EpochStore {
     }
 
     /// Finds what the epoch `previous` (0 = nothing) left for `epoch`.
-    pub(super) async fn source(&self, previous: u32, epoch: u32) -> Result<Source, EpochError> {
+    pub(super) async fn source(
+        &self,
+        previous: u32,
+        epoch: u32,
+        progress: &mut Progress,
+    ) -> Result<Source, EpochError> {
         let version = epoch_version(epoch);
         let mut header = Header {
             epoch,
@@ -166,7 +173,8 @@ impl EpochStore {
             });
         }
         let head = self.newest_checkpoint(previous).await?;
-        let (committed, included) = self.committed(previous, head.header.period).await?;
+        let beat = Some((epoch, progress));
+        let (committed, included) = self.committed(previous, head.header.period, beat).await?;
         let mut next_ticket = head.header.next_ticket;
         let mut uncontained = Uncontained::new(&head.header);
         for Committed { key, record } in committed {
@@ -209,7 +217,9 @@ impl EpochStore {
             let registry = MemoryRegistry::over(base, epoch, history, runtime);
             for (ticket, publications) in changes {
                 let replayed = registry.replay(*ticket, publications.clone());
-                replayed.map_err(|error| crate::recovery::replay::ReplayError::Registry(*ticket, error))?;
+                replayed.map_err(|error| {
+                    crate::recovery::replay::ReplayError::Registry(*ticket, error)
+                })?;
             }
             let all = registry.survey().next_entries(usize::MAX);
             entries = all.map_err(|error| CheckpointBuilder::new("entries", 0).failed(&error))?;
@@ -242,13 +252,24 @@ impl EpochStore {
     }
 
     /// All segments of an epoch from a period on that are committed and hold transactions, in the order of their tickets;
-    /// and which segments are part of what goes on, sorted.
+    /// and which segments are part of what goes on, sorted. Others see that it goes on, if it is for a claimed epoch.
     async fn committed(
         &self,
         epoch: u32,
         period: u32,
+        mut beat: Option<(u32, &mut Progress)>,
     ) -> Result<(Vec<Committed>, Vec<Included>), EpochError> {
-        let mut committed = self.read_segments(self.listed(epoch, period).await?).await?;
+        let mut committed = Vec::new();
+        for some in self
+            .listed(epoch, period)
+            .await?
+            .chunks(limits::RECOVERY_CHUNK)
+        {
+            committed.append(&mut self.read_segments(some.to_vec()).await?);
+            if let Some((claimed, progress)) = &mut beat {
+                self.advance(*claimed, progress).await;
+            }
+        }
         committed.sort_unstable_by_key(|found| (found.record.ticket, found.key));
         let included = committed.iter().map(|found| Included {
             period: found.key.period,
@@ -269,7 +290,10 @@ impl EpochStore {
     }
 
     /// The committed ones of some segments.
-    async fn read_segments(&self, listed: Vec<(SegmentKey, Listed)>) -> Result<Vec<Committed>, EpochError> {
+    async fn read_segments(
+        &self,
+        listed: Vec<(SegmentKey, Listed)>,
+    ) -> Result<Vec<Committed>, EpochError> {
         // Collected first: the futures must not borrow from the iterator.
         let reads: Vec<_> = listed
             .into_iter()

@@ -84,8 +84,10 @@ pub enum EpochError {
     /// Checkpoint and segments do not fit together.
     #[error(transparent)]
     Replay(#[from] ReplayError),
-    /// A newer checkpoint took the place of one that was being read.
-    #[error("`{0}` is not there any more: a newer checkpoint took its place; retry")]
+    /// A part of a checkpoint is missing; most likely a newer one took its place while it was read.
+    #[error(
+        "`{0}` is not there: a newer checkpoint takes its place, so retry; if that does not help, restore it from a backup"
+    )]
     Gone(String),
     /// The blob store says no.
     #[error(transparent)]
@@ -199,7 +201,7 @@ impl EpochStore {
     pub async fn read(&self, history: HistoryOptions) -> Result<Epoch, EpochError> {
         let newest = self.newest().await?;
         let (previous, _) = self.newest_real(newest).await?;
-        let loaded = self.load(previous, previous.max(1), history).await?;
+        let loaded = self.load(previous, previous.max(1), history, None).await?;
         Ok(own(previous.max(1), loaded.registry, &loaded.found))
     }
 
@@ -294,7 +296,8 @@ impl EpochStore {
         let (previous, _) = self.newest_real(newest).await?;
         match target {
             Target::Own(history) => {
-                let loaded = self.load(previous, epoch, *history).await?;
+                let beat = Some((epoch, &mut progress));
+                let loaded = self.load(previous, epoch, *history, beat).await?;
                 self.advance(epoch, &mut progress).await;
                 self.put_survey(loaded.registry.survey(), epoch, 0).await?;
                 self.advance(epoch, &mut progress).await;
@@ -302,7 +305,9 @@ impl EpochStore {
                 Ok(ours.then(|| own(epoch, loaded.registry, &loaded.found)))
             }
             Target::Shared(server) => {
-                let (found, head) = self.write_beginning(previous, epoch, &mut progress).await?;
+                let (found, head) = self
+                    .patient_beginning(previous, epoch, &mut progress)
+                    .await?;
                 if !self.begin(epoch, &claim, previous, &found).await? {
                     return Ok(None);
                 }
@@ -326,6 +331,22 @@ impl EpochStore {
         }
     }
 
+    /// [`Self::write_beginning`], again where a newer checkpoint took the place of the one that was being read.
+    async fn patient_beginning(
+        &self,
+        previous: u32,
+        epoch: u32,
+        progress: &mut Progress,
+    ) -> Result<(Found, Head), EpochError> {
+        let mut attempt = 1;
+        loop {
+            match self.write_beginning(previous, epoch, progress).await {
+                Err(EpochError::Gone(_)) if attempt < limits::EPOCH_ATTEMPTS_MAX => attempt += 1,
+                answer => return answer,
+            }
+        }
+    }
+
     /// Replays what `previous` left, one partition after the other, into the first checkpoint of a new epoch.
     async fn write_beginning(
         &self,
@@ -333,7 +354,7 @@ impl EpochStore {
         epoch: u32,
         progress: &mut Progress,
     ) -> Result<(Found, Head), EpochError> {
-        let source = self.source(previous, epoch).await?;
+        let source = self.source(previous, epoch, progress).await?;
         self.advance(epoch, progress).await;
         let mut writer = self.checkpoint_writer(epoch, 0, source.entries());
         for number in 0..source.partitions() {

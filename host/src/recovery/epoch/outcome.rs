@@ -100,9 +100,14 @@ impl EpochStore {
             };
             key.period < beginning.from_period || beginning.included.binary_search(&wanted).is_ok()
         });
+        // Segments that were deleted cannot tell.
+        let from = closed.period.max(beginning.from_period);
+        let wanted = beginning.included.iter().filter(|one| one.period >= from);
+        let there = listed.iter().filter(|(key, _)| key.period >= from);
+        closed.complete = there.count() == wanted.count();
         // The newest ones matter most.
         let skipped = listed.len().saturating_sub(limits::OUTCOME_SEGMENTS_MAX);
-        closed.complete = skipped == 0;
+        closed.complete &= skipped == 0;
         let listed: Vec<_> = listed.into_iter().skip(skipped).collect();
         for some in listed.chunks(limits::RECOVERY_READS) {
             for record in self.records(some.to_vec()).await? {

@@ -94,7 +94,8 @@ async fn open(objects: &Arc<Counted>, redis: &RedisProcess) -> Storage {
     let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::current());
     let objects = Arc::clone(objects) as Arc<dyn Objects>;
     let epochs = EpochStore::open(objects, Arc::clone(&runtime), true);
-    let server = RedisServer::connect(&redis.url(), "checkpoint", RedisOptions::default());
+    let url = redis.url();
+    let server = RedisServer::connect(&url, "checkpoint", RedisOptions::default());
     let options = ObjectOptions {
         storage: StorageOptions::default(),
         registry: RegistryPlace::Shared(Arc::new(server.await.unwrap())),
@@ -130,7 +131,10 @@ fn add(amount: i64) -> Change {
 async fn commit(storage: &Storage, observed: Vec<Observation>, changes: Vec<Change>) {
     let id = storage.transaction_id();
     let outcome = storage.commit(id, observed, changes, 0).await.unwrap();
-    assert!(matches!(outcome, CommitOutcome::Committed(..)), "{outcome:?}");
+    assert!(
+        matches!(outcome, CommitOutcome::Committed(..)),
+        "{outcome:?}"
+    );
 }
 
 /// Changes what is there, and counts it.
@@ -139,7 +143,12 @@ async fn change(storage: &Storage, id: LogicalId, text: &str) {
     let handle = storage.resolve(&[id], at).await.unwrap().remove(0).unwrap();
     storage.release(at);
     let version = handle.version;
-    commit(storage, vec![Observation { id, version }], vec![put(id, text), add(1)]).await;
+    commit(
+        storage,
+        vec![Observation { id, version }],
+        vec![put(id, text), add(1)],
+    )
+    .await;
 }
 
 /// Puts so many fresh ids from a number on, and counts them.
@@ -192,13 +201,19 @@ async fn a_recovery_reads_only_what_came_after_the_checkpoint() {
         change(&storage, id(number), "after").await;
     }
     let early = storage.transaction_id();
-    storage.commit(early, vec![], vec![add(1)], 0).await.unwrap();
+    storage
+        .commit(early, vec![], vec![add(1)], 0)
+        .await
+        .unwrap();
     objects.forget();
     redis.command(&["FLUSHALL"]);
     // 25,000 items, 90 changes of them, and one more addition.
     assert_eq!(counted(&storage).await, 25_091);
     let (read, listed) = objects.count("segment/");
-    assert_eq!(listed, 11, "only the segments after the checkpoint are listed");
+    assert_eq!(
+        listed, 11,
+        "only the segments after the checkpoint are listed"
+    );
     assert_eq!(read, 11, "and read once each: {:?}", objects.read.lock());
     for (number, expected) in [
         (0, "second"),
@@ -210,12 +225,19 @@ async fn a_recovery_reads_only_what_came_after_the_checkpoint() {
         (90, "first"),
         (24_999, "first"),
     ] {
-        assert_eq!(text(&storage, number).await.as_deref(), Some(expected), "{number}");
+        assert_eq!(
+            text(&storage, number).await.as_deref(),
+            Some(expected),
+            "{number}"
+        );
     }
     assert_eq!(text(&storage, 25_000).await, None);
     let newcomer = open(&objects, &redis).await;
     let outcome = newcomer.outcome(early).await.unwrap();
-    assert!(matches!(outcome, TransactionOutcome::Committed(_)), "{outcome:?}");
+    assert!(
+        matches!(outcome, TransactionOutcome::Committed(_)),
+        "{outcome:?}"
+    );
     // What the recovery put in the registry is whole: a checkpoint of it has all of it.
     newcomer.checkpoint().await.unwrap();
     redis.command(&["FLUSHALL"]);

@@ -421,16 +421,20 @@ impl Pair {
     }
 
     /// Everything that is there at a version.
-    async fn all(registry: &Arc<dyn Registry>, at: Version, count: usize) -> BTreeMap<LogicalId, Entry> {
+    async fn all(
+        registry: &Arc<dyn Registry>,
+        at: Version,
+        count: usize,
+    ) -> BTreeMap<LogicalId, Entry> {
         let (mut all, mut from) = (BTreeMap::<LogicalId, Entry>::new(), Vec::new());
         loop {
             let batch = registry.entries(at, &from, count).await.unwrap();
             assert!(batch.floor <= at);
             for entry in batch.entries {
                 assert!(entry.versions.iter().all(|version| version.version <= at));
-                let newer = all.get(&entry.id).is_none_or(|found| {
-                    found.versions[0].version < entry.versions[0].version
-                });
+                let newer = all
+                    .get(&entry.id)
+                    .is_none_or(|found| found.versions[0].version < entry.versions[0].version);
                 if newer {
                     all.insert(entry.id, entry);
                 }

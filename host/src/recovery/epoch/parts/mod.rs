@@ -101,7 +101,9 @@ fn period_of(name: &str, prefix: &str) -> Option<(u32, bool)> {
 pub(super) fn partitions(entries: u64) -> u32 {
     let wanted = entries / limits::CHECKPOINT_PARTITION_ENTRIES;
     let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-    wanted.clamp(1, limits::CHECKPOINT_PARTITIONS_MAX).next_power_of_two()
+    wanted
+        .clamp(1, limits::CHECKPOINT_PARTITIONS_MAX)
+        .next_power_of_two()
 }
 
 /// The partition of an id.

@@ -110,7 +110,10 @@ impl PartsWriter<'_> {
         Ok(self.finish_with(header).await?.bytes())
     }
 
-    pub(in super::super) async fn finish_with(mut self, header: Header) -> Result<Head, EpochError> {
+    pub(in super::super) async fn finish_with(
+        mut self,
+        header: Header,
+    ) -> Result<Head, EpochError> {
         for index in 0..self.waiting.len() {
             self.put_run(index).await?;
         }
