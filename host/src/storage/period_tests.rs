@@ -265,6 +265,15 @@ async fn any_host_tells_what_became_of_commits_of_an_epoch_that_ended() {
         matches!(outcome, TransactionOutcome::Committed(_)),
         "{outcome:?}"
     );
+    // Segments that are gone tell nothing, and nothing is made up.
+    for name in place.names("segment/00000001/").await {
+        place.objects.delete(&name).await.unwrap();
+    }
+    let newcomer = place.host().await;
+    assert_eq!(
+        newcomer.outcome(after).await.unwrap(),
+        TransactionOutcome::Unknown
+    );
 }
 
 #[tokio::test]
