@@ -254,6 +254,32 @@ fn memory_peak_mib() -> u64 {
     kib.trim().parse::<u64>().unwrap() / 1024
 }
 
+/// Seconds of processor time that this process and the server used so far: what other programs do is not in them.
+fn busy(redis: &RedisProcess) -> (f64, f64) {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // After the name: user and system time are the 12th and 13th field, in hundredths.
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    let ticks: f64 = fields[11..13]
+        .iter()
+        .map(|text| text.parse::<f64>().unwrap())
+        .sum();
+    let of = |name| redis.info("cpu", name).parse::<f64>().unwrap();
+    (ticks / 100.0, of("used_cpu_user") + of("used_cpu_sys"))
+}
+
+fn since(before: (f64, f64), after: (f64, f64)) -> String {
+    let (host, server) = (after.0 - before.0, after.1 - before.1);
+    format!("processor {host:.1} s here, {server:.1} s in Redis")
+}
+
+/// A line of the slow log: number, moment, microseconds, words, client, name of the client.
+type Slow = (u64, u64, u64, Vec<Vec<u8>>, String, String);
+
 /// Prints what a checkpoint and a recovery take for many handles:
 /// `cargo test --workspace --locked --test it -- --ignored redis::checkpoint --nocapture`, with `SOP_HANDLES=1000000` for as
 /// many handles.
@@ -271,12 +297,11 @@ async fn what_a_checkpoint_and_a_recovery_take() {
     redis.command(&["CONFIG", "SET", "slowlog-max-len", "100000"]);
     redis.command(&["SLOWLOG", "RESET"]);
     let before = memory_peak_mib();
-    let start = Instant::now();
+    let (start, busy_before) = (Instant::now(), busy(&redis));
     storage.checkpoint().await.unwrap();
-    let writing = start.elapsed();
+    let (writing, busy_writing) = (start.elapsed(), since(busy_before, busy(&redis)));
     let writing_mib = memory_peak_mib();
-    let slow: Vec<(u64, u64, u64, Vec<Vec<u8>>, String, String)> =
-        redis.query(&["SLOWLOG", "GET", "100000"]).unwrap();
+    let slow: Vec<Slow> = redis.query(&["SLOWLOG", "GET", "100000"]).unwrap();
     let longest = slow.iter().map(|entry| entry.2).max().unwrap_or(0);
     let listed = objects.below.list("checkpoint/00000001/").await.unwrap();
     let bytes: u64 = listed.iter().map(|listed| listed.bytes).sum();
@@ -286,16 +311,16 @@ async fn what_a_checkpoint_and_a_recovery_take() {
     objects.forget();
     memory_peak_mib();
     redis.command(&["FLUSHALL"]);
-    let start = Instant::now();
+    let (start, busy_before) = (Instant::now(), busy(&redis));
     let found = counted(&storage).await;
-    let recovering = start.elapsed();
+    let (recovering, busy_recovering) = (start.elapsed(), since(busy_before, busy(&redis)));
     let recovering_mib = memory_peak_mib();
     assert_eq!(found, (handles + 100) as i64);
     let (read, _) = objects.count("segment/");
     println!(
-        "{handles} handles: loaded in {loading:.1?}; checkpoint {writing:.2?}, {bytes} bytes in {} objects, longest of {} \
-         scripts {longest} us; recovery {recovering:.2?} with {read} segments; memory peaks {before}, {writing_mib}, \
-         {recovering_mib} MiB (the objects themselves are in it)",
+        "{handles} handles: loaded in {loading:.1?}; checkpoint {writing:.2?} ({busy_writing}), {bytes} bytes in {} objects, \
+         longest of {} commands {longest} us; recovery {recovering:.2?} ({busy_recovering}) with {read} segments; memory \
+         peaks {before}, {writing_mib}, {recovering_mib} MiB (the objects themselves are in it)",
         listed.len(),
         slow.len(),
     );
