@@ -66,6 +66,8 @@ pub const FEED_TRANSACTIONS_MAX: usize = 1_024;
 pub const HISTORY_BYTES_DEFAULT: u64 = 64 << 20;
 /// Superseded versions that one publish drops beyond as many as it makes.
 pub const PRUNE_STEPS: usize = 64;
+/// How often in a row a reservation may meet a period that has ended.
+pub const PERIODS_MAX: u32 = 16;
 /// Blobs that one `get` fetches at the same time.
 pub const FETCHES_MAX: usize = 16;
 /// Entries that a checkpoint reads at a time.
@@ -110,6 +112,8 @@ pub const OBJECT_PUT_ATTEMPTS_MAX: u32 = 4;
 pub const LIVES_MAX: u32 = 8;
 /// Segments that a recovery reads at the same time.
 pub const RECOVERY_READS: usize = 32;
+/// Segments after which it tells others that it goes on.
+pub const RECOVERY_CHUNK: usize = 512;
 /// Bytes of a segment that a recovery reads at once, in the hope that the record is among them.
 pub const SEGMENT_FRONT_BYTES: u64 = 32 << 10;
 /// Entries that a recovery hands to a registry in one call.
@@ -247,6 +251,28 @@ const _: () = assert!(
 /// A checkpoint is due after this many bytes of log, unless the options say otherwise, or after as many as the last
 /// checkpoint file has: writing checkpoints never costs more than the log itself.
 pub const CHECKPOINT_LOG_BYTES_DEFAULT: u64 = 64 << 20;
+/// Over a shared registry a checkpoint is due after this many segments: a recovery reads each of them.
+pub const CHECKPOINT_SEGMENTS_DEFAULT: u64 = 4_096;
+/// Or after one segment for so many entries, if that is more: writing checkpoints never costs more than what they spare.
+pub const CHECKPOINT_ENTRIES_PER_SEGMENT: u64 = 64;
+/// After so long a tenth of what else makes one due is enough.
+pub const CHECKPOINT_AGE_DEFAULT: Duration = Duration::from_secs(3_600);
+/// How long a host that failed to write one leaves it to others.
+pub const CHECKPOINT_PAUSE: Duration = Duration::from_secs(30);
+/// Tickets at or above the low-water mark that a checkpoint may have to look at.
+pub const CHECKPOINT_TICKETS_MAX: usize = OUTCOMES_MAX;
+/// Entries that a partition of a checkpoint on an object store is made for: what a recovery holds at a time.
+pub const CHECKPOINT_PARTITION_ENTRIES: u64 = 1 << 16;
+/// Most partitions of one.
+pub const CHECKPOINT_PARTITIONS_MAX: u32 = 256;
+/// Memory that the entries take which wait to be written into one.
+pub const CHECKPOINT_BUFFER_BYTES: usize = 32 << 20;
+/// Batches of entries after which the version they are read at is registered anew.
+pub const CHECKPOINT_RENEWAL_BATCHES: u64 = 16;
+/// Segments of a closed epoch that are looked through for what became of a commit.
+pub const OUTCOME_SEGMENTS_MAX: usize = 1 << 15;
+/// Commits of a closed epoch that are remembered once they were found so.
+pub const OUTCOMES_FOUND_MAX: usize = 1 << 20;
 /// A checkpoint is due earlier when the log outgrows what is live, but never before this many bytes of log.
 pub const CHECKPOINT_LOG_BYTES_MIN: u64 = 2 << 20;
 /// The log outgrows what is live when it has more than this many percent of it.

@@ -16,6 +16,9 @@ mod embedded;
 mod embedded_tests;
 mod life;
 mod open;
+mod period;
+#[cfg(test)]
+mod period_tests;
 mod relocation;
 mod shared;
 #[cfg(test)]
@@ -47,6 +50,7 @@ use crate::cache::Cache;
 pub use crate::commit::{Change, ChangeKind, CommitOptions, Pause, Spilled};
 use crate::commit::{Outcomes, Parts, Pending, Spills, Work};
 use crate::limits;
+use crate::recovery::epoch::commit_id;
 use crate::registry::Registry;
 pub use crate::registry::memory::HistoryOptions;
 use crate::registry::memory::MemoryRegistry;
@@ -256,8 +260,16 @@ impl Storage {
         }
     }
 
-    /// A fresh commit id.
+    /// A fresh commit id. Over a shared registry it says where to look for what became of it once its epoch has ended.
     pub fn transaction_id(&self) -> TransactionId {
+        if self.has_successors() {
+            let life = self.life();
+            return commit_id(
+                life.epoch,
+                life.committer.period(),
+                self.inner.runtime.random(),
+            );
+        }
         TransactionId {
             high: self.inner.runtime.random(),
             low: self.inner.runtime.random(),
@@ -284,6 +296,10 @@ impl Storage {
             return Ok(CommitOutcome::Conflict(ids_of(&observed, &changes)));
         }
         let ids = ids_of(&observed, &changes);
+        if self.has_successors() && !life.made(id) {
+            // Made in an epoch that ended, where nobody would look for it under this one.
+            return Ok(CommitOutcome::Conflict(ids));
+        }
         let answer = if changes.is_empty() {
             life.committer.validate(id, observed, attempt).await
         } else {
@@ -339,8 +355,13 @@ impl Storage {
 
     /// What became of a commit.
     pub async fn outcome(&self, id: TransactionId) -> Result<TransactionOutcome, StorageError> {
-        self.in_life(|life| async move { life.committer.outcome(id).await })
-            .await
+        let known = self
+            .in_life(|life| async move { life.committer.outcome(id).await })
+            .await?;
+        match (known, self.inner.shared.get()) {
+            (TransactionOutcome::Unknown, Some(shared)) => shared.outcome_before(id).await,
+            _ => Ok(known),
+        }
     }
 
     /// Verified bodies, index-aligned, through the L1 cache.

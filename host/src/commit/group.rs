@@ -14,7 +14,7 @@ use super::succession::{self, Inclusion};
 use super::{Change, ChangeKind, Committer, MovedPlace, Pending, Work};
 use crate::blob::{BlobError, SegmentKey, SegmentPlace};
 use crate::limits;
-use crate::registry::{Group, Published, Verdict};
+use crate::registry::{Published, Verdict};
 use crate::statistics::Counts;
 
 /// A reserved group whose segment is being decided.
@@ -33,15 +33,10 @@ impl Committer {
             self.finish_all(group, &|_| Err(error.clone()));
             return;
         }
-        let key = self.fresh_key();
-        let requests = group.iter().map(Pending::request).collect();
-        let request = Group {
-            key,
-            lease: self.options.reservation_lease,
-            requests,
-        };
         Counts::add(&self.counts.groups, 1);
-        let reservation = match self.heard(self.registry.reserve(request).await) {
+        let requests = || group.iter().map(Pending::request).collect();
+        let (key, reservation) = self.reserve(requests).await;
+        let reservation = match reservation {
             Ok(reservation) => reservation,
             Err(error) => {
                 // The reply may have been lost: nobody but this writer would ever put this segment, so it never

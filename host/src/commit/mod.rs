@@ -46,7 +46,7 @@ pub(crate) use self::succession::{Inclusion, Succession};
 use crate::blob::{BlobStore, SegmentKey};
 use crate::cache::Cache;
 use crate::limits;
-use crate::registry::{Group, Registry, RegistryError, Request, Verdict};
+use crate::registry::{Group, Registry, RegistryError, Request, Reservation, Verdict};
 use crate::runtime::Runtime;
 use crate::statistics::Counts;
 
@@ -138,12 +138,21 @@ impl Committer {
         self.period.store(period, Ordering::Release);
     }
 
+    /// Segments from now on belong to this period, unless a later one is known.
+    pub(crate) fn enter_period(&self, period: u32) {
+        self.period.fetch_max(period, Ordering::AcqRel);
+    }
+
+    /// The period in which segments are written.
+    pub(crate) fn period(&self) -> u32 {
+        self.period.load(Ordering::Acquire)
+    }
+
     /// A segment key that nobody else will choose.
     pub(crate) fn fresh_key(&self) -> SegmentKey {
-        let period = self.period.load(Ordering::Acquire);
         SegmentKey {
             epoch: self.epoch,
-            period,
+            period: self.period(),
             unique: self.runtime.random(),
         }
     }
@@ -179,6 +188,29 @@ impl Committer {
         self.fenced.store(true, Ordering::Release);
     }
 
+    /// Step 1, under a fresh key: another one where the registry says that its period has ended.
+    async fn reserve(
+        &self,
+        requests: impl Fn() -> Vec<Request>,
+    ) -> (SegmentKey, Result<Reservation, RegistryError>) {
+        let mut attempt = 0;
+        loop {
+            let key = self.fresh_key();
+            let group = Group {
+                key,
+                lease: self.options.reservation_lease,
+                requests: requests(),
+            };
+            match self.heard(self.registry.reserve(group).await) {
+                Err(RegistryError::PeriodEnded(current)) if attempt < limits::PERIODS_MAX => {
+                    self.enter_period(current);
+                    attempt += 1;
+                }
+                answer => return (key, answer),
+            }
+        }
+    }
+
     /// Checks that observations hold at one moment, and nothing else.
     pub(crate) async fn validate(
         &self,
@@ -199,13 +231,8 @@ impl Committer {
             if self.fenced() {
                 return Err(StorageError::Fenced);
             }
-            let key = self.fresh_key();
-            let group = Group {
-                key,
-                lease: self.options.reservation_lease,
-                requests: vec![request.clone()],
-            };
-            let reservation = self.heard(self.registry.reserve(group).await)?;
+            let (_, reservation) = self.reserve(|| vec![request.clone()]).await;
+            let reservation = reservation?;
             match reservation.verdicts.into_iter().next() {
                 Some(Verdict::Granted) => {
                     return Ok(CommitOutcome::Committed(reservation.version, Vec::new()));

@@ -199,7 +199,8 @@ impl Database {
         upkeep::reclaim(&self.core).await
     }
 
-    /// Writes a checkpoint: the next opening replays only what came after it, and space that nothing reaches is freed.
+    /// Writes a checkpoint: the next opening (over a shared registry, the next recovery) replays only what came after it, and
+    /// space that nothing reaches in a directory is freed.
     pub async fn checkpoint(&self) -> Result<()> {
         upkeep::checkpoint(&self.core).await
     }

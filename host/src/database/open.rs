@@ -124,6 +124,7 @@ async fn open_objects(
         storage,
         registry,
         recover: config.recover,
+        checkpoint: CheckpointOptions::default(),
     };
     let opened = Storage::open_objects(epochs, options, runtime).await;
     opened.map_err(named)

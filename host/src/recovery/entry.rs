@@ -51,7 +51,7 @@ pub struct LogPosition {
 pub struct Header {
     /// The epoch it was taken in.
     pub epoch: u32,
-    /// The period that begins with it.
+    /// The first period whose segments it does not contain as a whole: recovery looks at those from here on.
     pub period: u32,
     /// The version whose state the entries are.
     pub version: Version,
@@ -75,6 +75,48 @@ pub trait Base: Debug + Send + Sync + 'static {
     fn header(&self) -> &Header;
     /// The entry of one logical id.
     fn entry(&self, id: LogicalId) -> io::Result<Option<Entry>>;
+    /// How many entries it has; 0 = it does not know.
+    fn entries_count(&self) -> u64 {
+        0
+    }
     /// Up to `count` entries in the order of their ids, those after `after` (`None` = from the first).
     fn entries_after(&self, after: Option<LogicalId>, count: usize) -> io::Result<Vec<Entry>>;
+}
+
+/// Entries in memory, in the order of their ids.
+#[derive(Debug)]
+pub struct EntryList {
+    header: Header,
+    entries: Vec<Entry>,
+}
+
+impl EntryList {
+    /// Some entries in the order of their ids, each id once.
+    pub fn new(header: Header, entries: Vec<Entry>) -> Self {
+        Self { header, entries }
+    }
+}
+
+impl Base for EntryList {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn entry(&self, id: LogicalId) -> io::Result<Option<Entry>> {
+        let found = self.entries.binary_search_by_key(&id, |entry| entry.id);
+        let entry = found.ok().and_then(|index| self.entries.get(index));
+        Ok(entry.cloned())
+    }
+
+    fn entries_count(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    fn entries_after(&self, after: Option<LogicalId>, count: usize) -> io::Result<Vec<Entry>> {
+        let first = after.map_or(0, |after| {
+            self.entries.partition_point(|entry| entry.id <= after)
+        });
+        let entries = self.entries.iter().skip(first);
+        Ok(entries.take(count).cloned().collect())
+    }
 }

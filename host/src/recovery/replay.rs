@@ -23,12 +23,47 @@ pub enum ReplayError {
     Registry(u64, RegistryError),
 }
 
+/// What a checkpoint does not contain.
+#[derive(Debug)]
+pub struct Uncontained {
+    low_water: u64,
+    contained: HashSet<u64>,
+}
+
+impl Uncontained {
+    /// Over a checkpoint; a default header stands for none.
+    pub fn new(header: &Header) -> Self {
+        Self {
+            low_water: header.low_water,
+            contained: header.contained.iter().copied().collect(),
+        }
+    }
+
+    /// What is to be replayed of a committed segment; `None` = nothing, or not again.
+    pub fn take(
+        &mut self,
+        record: &Record,
+        place: SegmentPlace,
+    ) -> Result<Option<Vec<Publication>>, ReplayError> {
+        let ticket = record.ticket;
+        if ticket < self.low_water
+            || record.transactions.is_empty()
+            || !self.contained.insert(ticket)
+        {
+            return Ok(None);
+        }
+        let publications = record
+            .publications(place)
+            .map_err(|error| ReplayError::Segment(ticket, error))?;
+        Ok(Some(publications.into_iter().map(by_chain_alone).collect()))
+    }
+}
+
 /// One replay over one checkpoint.
 #[derive(Debug)]
 pub struct Replay<'a> {
     registry: &'a MemoryRegistry,
-    low_water: u64,
-    contained: HashSet<u64>,
+    uncontained: Uncontained,
     transactions: usize,
 }
 
@@ -37,8 +72,7 @@ impl<'a> Replay<'a> {
     pub fn new(registry: &'a MemoryRegistry, header: &Header) -> Self {
         Self {
             registry,
-            low_water: header.low_water,
-            contained: header.contained.iter().copied().collect(),
+            uncontained: Uncontained::new(header),
             transactions: 0,
         }
     }
@@ -46,19 +80,12 @@ impl<'a> Replay<'a> {
     /// Replays one committed segment; answers whether it was new. Segments come in the order in which they were put, or
     /// in the order of their tickets.
     pub fn apply(&mut self, record: &Record, place: SegmentPlace) -> Result<bool, ReplayError> {
-        let ticket = record.ticket;
-        if ticket < self.low_water
-            || record.transactions.is_empty()
-            || !self.contained.insert(ticket)
-        {
+        let Some(publications) = self.uncontained.take(record, place)? else {
             return Ok(false);
-        }
-        let publications = record
-            .publications(place)
-            .map_err(|error| ReplayError::Segment(ticket, error))?;
-        let publications = publications.into_iter().map(by_chain_alone).collect();
-        let replayed = self.registry.replay(ticket, publications);
-        self.transactions += replayed.map_err(|error| ReplayError::Registry(ticket, error))?;
+        };
+        let replayed = self.registry.replay(record.ticket, publications);
+        self.transactions +=
+            replayed.map_err(|error| ReplayError::Registry(record.ticket, error))?;
         Ok(true)
     }
 

@@ -24,7 +24,8 @@ use parking_lot::Mutex;
 use sop_engine::types::{Counter, Handle, LogicalId, TransactionId, Version};
 
 use super::{
-    Blocker, Group, History, Now, Publication, Published, Registry, RegistryError, Reservation,
+    Blocker, EntryBatch, Group, History, Now, PeriodProgress, PeriodStart, Publication, Published,
+    Registry, RegistryError, Reservation,
 };
 use crate::blob::SegmentKey;
 use crate::limits;
@@ -373,6 +374,23 @@ impl Registry for Confirmed {
 
     async fn prune(&self) -> Result<(), RegistryError> {
         self.inner.prune().await
+    }
+
+    async fn begin_period(&self, ended: u32) -> Result<PeriodStart, RegistryError> {
+        self.inner.begin_period(ended).await
+    }
+
+    fn progress(&self) -> Option<PeriodProgress> {
+        self.inner.progress()
+    }
+
+    async fn entries(
+        &self,
+        at: Version,
+        from: &[u8],
+        count: usize,
+    ) -> Result<EntryBatch, RegistryError> {
+        self.inner.entries(at, from, count).await
     }
 }
 

@@ -19,6 +19,7 @@
 
 pub mod confirmed;
 pub mod memory;
+pub mod period;
 pub mod redis;
 pub mod server;
 
@@ -30,6 +31,7 @@ use sop_engine::types::{
     Counter, Handle, LogicalId, Observation, PhysicalId, TransactionId, Version,
 };
 
+pub use self::period::{EntryBatch, PeriodProgress, PeriodStart};
 use crate::blob::SegmentKey;
 
 /// Why a registry call failed. Nothing was changed, except where a lost reply is a failure too.
@@ -44,15 +46,26 @@ pub enum RegistryError {
     /// The version is below the floor, which is carried.
     #[error("the version is older than the history kept (oldest readable: {0})")]
     SnapshotExpired(Version),
+    /// The period of the segment is over; the current one is carried. Nothing was reserved: choose another key.
+    #[error("the period has ended (current: {0})")]
+    PeriodEnded(u32),
     /// The call breaks the contract.
     #[error("invalid registry call: {0}")]
     Invalid(String),
+}
+
+/// The answer of a registry that no other host shares.
+fn unshared<T>() -> Result<T, RegistryError> {
+    Err(RegistryError::Invalid(
+        "this registry has no periods".to_owned(),
+    ))
 }
 
 impl From<RegistryError> for StorageError {
     fn from(error: RegistryError) -> Self {
         match error {
             RegistryError::Unavailable(message) => Self::Unavailable(message),
+            error @ RegistryError::PeriodEnded(_) => Self::Unavailable(error.to_string()),
             RegistryError::Foreign(_) => Self::Fenced,
             RegistryError::SnapshotExpired(floor) => Self::SnapshotExpired(floor),
             RegistryError::Invalid(message) => Self::Invalid(message),
@@ -248,6 +261,7 @@ pub trait Registry: Send + Sync + std::fmt::Debug + 'static {
 
     /// Step 1 of a commit. Of each transaction in order: every observation still holds, what it claims exclusively it
     /// observed or is fresh, and no id carries an intent of another transaction, earlier ones of the group included.
+    /// [`RegistryError::PeriodEnded`] if the segment is of an earlier period than the current one.
     async fn reserve(&self, group: Group) -> Result<Reservation, RegistryError>;
 
     /// Step 4: flips the handles of a reservation whose segment is durable and not fenced off. Repeatable; answers
@@ -281,4 +295,26 @@ pub trait Registry: Send + Sync + std::fmt::Debug + 'static {
 
     /// Drops history that neither retention nor a snapshot in use needs. Publishing does so step by step as well.
     async fn prune(&self) -> Result<(), RegistryError>;
+
+    /// Ends the period `ended` and begins the next one, in one step. [`RegistryError::PeriodEnded`] if another one is
+    /// going on; a repeated call therefore begins nothing.
+    async fn begin_period(&self, _ended: u32) -> Result<PeriodStart, RegistryError> {
+        unshared()
+    }
+
+    /// How far the period has come, as far as this host heard; `None` = it heard nothing.
+    fn progress(&self) -> Option<PeriodProgress> {
+        None
+    }
+
+    /// About `count` of the entries as of `at`, a registered version, from a place on that an earlier call named (empty =
+    /// from the first). All calls together give each id that is there at `at` at least once.
+    async fn entries(
+        &self,
+        _at: Version,
+        _from: &[u8],
+        _count: usize,
+    ) -> Result<EntryBatch, RegistryError> {
+        unshared()
+    }
 }

@@ -71,7 +71,7 @@ impl Storage {
     /// Begins a checkpoint in the background if enough was written.
     pub(super) fn checkpoint_if_due(&self) {
         let Some(embedded) = self.inner.embedded.get() else {
-            return;
+            return self.shared_checkpoint_if_due();
         };
         if !embedded.is_due() || embedded.closed.load(Ordering::Acquire) {
             return;

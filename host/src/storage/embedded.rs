@@ -16,8 +16,12 @@ use crate::registry::memory::MemoryRegistry;
 /// When checkpoints are taken.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckpointOptions {
-    /// After this many bytes of log.
+    /// After this many bytes of log; over a shared registry, of segments that this host wrote.
     pub log_bytes: u64,
+    /// Over a shared registry also after this many segments of all hosts.
+    pub segments: u64,
+    /// Over a shared registry: after so long a tenth of that is enough.
+    pub age: Duration,
     /// Whether they are taken on their own at all.
     pub automatic: bool,
 }
@@ -26,6 +30,8 @@ impl Default for CheckpointOptions {
     fn default() -> Self {
         Self {
             log_bytes: limits::CHECKPOINT_LOG_BYTES_DEFAULT,
+            segments: limits::CHECKPOINT_SEGMENTS_DEFAULT,
+            age: limits::CHECKPOINT_AGE_DEFAULT,
             automatic: true,
         }
     }

@@ -602,6 +602,7 @@ async fn child_commits_until_it_is_killed() {
         checkpoint: CheckpointOptions {
             log_bytes: 100_000,
             automatic: true,
+            ..CheckpointOptions::default()
         },
         ..options()
     };

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use sop_engine::storage::StorageError;
-use sop_engine::types::Version;
+use sop_engine::types::{TransactionId, Version};
 
 use super::{Change, ChangeKind, CommitOptions, Storage};
 use crate::commit::{Committer, Parts};
@@ -42,6 +42,11 @@ impl Life {
             return Err(StorageError::Fenced);
         }
         Ok(self.registry.now(at, Version::MAX).await?)
+    }
+
+    /// Whether a commit id was made in this life.
+    pub(super) fn made(&self, id: TransactionId) -> bool {
+        id.high >> 32 == u64::from(self.epoch)
     }
 
     /// Whether the bodies of a commit are where they were written.

@@ -12,12 +12,15 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sop_engine::storage::StorageError;
+use sop_engine::types::{TransactionId, TransactionOutcome};
 
+use super::embedded::CheckpointOptions;
+use super::period::Upkeep;
 use super::{Inner, Life, Storage, StorageOptions, StorageParts};
 use crate::blob::SegmentKey;
 use crate::blob::objects::store::ObjectBlobs;
 use crate::commit::{Inclusion, Parts, Succession};
-use crate::recovery::epoch::{Epoch, EpochError, EpochStore, Target};
+use crate::recovery::epoch::{Closed, Epoch, EpochError, EpochStore, Target};
 use crate::registry::confirmed::Confirmed;
 use crate::registry::memory::{MemoryRegistry, epoch_version};
 use crate::registry::server::RegistryServer;
@@ -41,13 +44,19 @@ pub struct ObjectOptions {
     pub registry: RegistryPlace,
     /// Begin a new epoch even if one is active.
     pub recover: bool,
+    /// When checkpoints are taken over a shared registry; with a registry of its own only when asked, and at the end.
+    pub checkpoint: CheckpointOptions,
 }
 
 /// The object store under a storage.
 #[derive(Debug)]
 pub(super) struct Shared {
-    epochs: EpochStore,
-    target: Target,
+    pub(super) epochs: EpochStore,
+    pub(super) target: Target,
+    pub(super) checkpoint: CheckpointOptions,
+    pub(super) upkeep: Upkeep,
+    /// What became of the commits of an epoch that ended, as far as it was asked last.
+    closed: futures::lock::Mutex<Option<Closed>>,
     /// The handles, if they live in this process.
     own: Option<Arc<MemoryRegistry>>,
     /// Segments and transactions that opening replayed, if it was a recovery.
@@ -91,6 +100,9 @@ impl Storage {
         let shared = Arc::new(Shared {
             epochs,
             target,
+            checkpoint: options.checkpoint,
+            upkeep: Upkeep::default(),
+            closed: futures::lock::Mutex::new(None),
             own: epoch.own.clone(),
             replayed: epoch.replayed,
             renewal: futures::lock::Mutex::new(()),
@@ -171,14 +183,13 @@ impl Storage {
         .await
     }
 
-    /// Writes a checkpoint, so that the next opening replays nothing before it. Only where this host alone writes: over a
-    /// shared registry each recovery makes its own.
+    /// Writes a checkpoint, so that the next recovery replays nothing before it.
     pub(super) async fn checkpoint_objects(&self) -> Result<(), StorageError> {
         let Some(shared) = self.inner.shared.get().cloned() else {
             return Ok(());
         };
         let Some(own) = shared.own.clone() else {
-            return Ok(());
+            return self.checkpoint_shared(shared).await;
         };
         self.check_writable(&self.life())?;
         let storage = self.clone();
@@ -198,8 +209,13 @@ impl Storage {
             life.committer.set_period(next);
             let survey = own.survey();
             drop(pause);
-            shared.epochs.put_survey(survey, life.epoch, next).await?;
+            let epochs = &shared.epochs;
+            epochs.put_survey(survey, life.epoch, next).await?;
             *period = next;
+            // What stays takes room, nothing else.
+            if let Err(error) = epochs.remove_old_checkpoints(life.epoch, next).await {
+                tracing::warn!(%error, "old checkpoints are left");
+            }
             Ok(())
         })
         .await
@@ -210,7 +226,8 @@ impl Storage {
         if self.inner.read_only || self.inner.shared.get().is_none() {
             return Ok(());
         }
-        let wrote = self.inner.counts.puts.load(Ordering::Relaxed) > 0;
+        let alone = !self.has_successors();
+        let wrote = alone && self.inner.counts.puts.load(Ordering::Relaxed) > 0;
         let checkpoint = if wrote {
             self.checkpoint_objects().await
         } else {
@@ -218,6 +235,26 @@ impl Storage {
         };
         drop(self.pause().await);
         checkpoint
+    }
+}
+
+impl Shared {
+    /// What became of a commit of an epoch that has ended.
+    pub(super) async fn outcome_before(
+        &self,
+        id: TransactionId,
+    ) -> Result<TransactionOutcome, StorageError> {
+        // One look at a time: the next question may be answered by the same.
+        let mut closed = self.closed.lock().await;
+        if let Some(outcome) = closed.as_ref().and_then(|closed| closed.outcome(id)) {
+            return Ok(outcome);
+        }
+        let Some(found) = self.epochs.closed(id).await? else {
+            return Ok(TransactionOutcome::Unknown);
+        };
+        let outcome = found.outcome(id).unwrap_or(TransactionOutcome::Unknown);
+        *closed = Some(found).filter(Closed::is_small);
+        Ok(outcome)
     }
 }
 
@@ -256,6 +293,7 @@ impl From<EpochError> for StorageError {
             | EpochError::Foreign(_)
             | EpochError::Configuration(_)
             | EpochError::ReadOnly
+            | EpochError::Gone(_)
             | EpochError::Overtaken(_) => Self::Unavailable(error.to_string()),
         }
     }

@@ -18,16 +18,17 @@ use sop_engine::storage::StorageError;
 use sop_engine::types::{CommitOutcome, Counter, Handle, LogicalId, TransactionId, Version};
 
 use super::tests::{COUNT, add, commit, filled, fresh, id, put, transfer};
-use super::{ObjectOptions, RegistryPlace, Storage, StorageOptions};
+use super::{CheckpointOptions, ObjectOptions, RegistryPlace, Storage, StorageOptions};
 use crate::blob::SegmentKey;
 use crate::blob::objects::Objects;
 use crate::blob::objects::memory::MemoryObjects;
-use crate::recovery::entry::{Base, Entry, EntryVersion, Header};
+use crate::recovery::entry::{Entry, EntryList, EntryVersion, Header};
 use crate::recovery::epoch::EpochStore;
 use crate::registry::memory::{HistoryOptions, MemoryRegistry};
 use crate::registry::server::{Activation, RegistryServer, Standing};
 use crate::registry::{
-    Blocker, Group, History, Now, Publication, Published, Registry, RegistryError, Reservation,
+    Blocker, EntryBatch, Group, History, Now, PeriodProgress, PeriodStart, Publication, Published,
+    Registry, RegistryError, Reservation,
 };
 use crate::runtime::{Runtime, TokioRuntime};
 
@@ -41,13 +42,13 @@ struct Held {
 
 /// A registry server in this process.
 #[derive(Clone, Debug)]
-struct Server {
+pub(super) struct Server {
     held: Arc<Mutex<Held>>,
     runtime: Arc<dyn Runtime>,
 }
 
 impl Server {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             held: Arc::default(),
             runtime: Arc::new(TokioRuntime::current()),
@@ -55,7 +56,7 @@ impl Server {
     }
 
     /// It restarts with nothing.
-    fn lose(&self) {
+    pub(super) fn lose(&self) {
         let mut held = self.held.lock();
         held.identity += 1;
         held.active = None;
@@ -63,25 +64,10 @@ impl Server {
     }
 }
 
-/// What was staged, as the base of a registry.
-#[derive(Debug)]
-struct Staged {
-    header: Header,
-    entries: Vec<Entry>,
-}
-
-impl Base for Staged {
-    fn header(&self) -> &Header {
-        &self.header
-    }
-    fn entry(&self, id: LogicalId) -> std::io::Result<Option<Entry>> {
-        let found = self.entries.binary_search_by_key(&id, |entry| entry.id);
-        Ok(found.ok().map(|slot| self.entries[slot].clone()))
-    }
-    fn entries_after(&self, after: Option<LogicalId>, count: usize) -> std::io::Result<Vec<Entry>> {
-        let all = self.entries.iter();
-        let all = all.filter(|entry| after.is_none_or(|after| entry.id > after));
-        Ok(all.take(count).cloned().collect())
+impl Server {
+    /// The registry of an epoch, as a host has it.
+    pub(super) fn of_epoch(&self, epoch: u32) -> Arc<dyn Registry> {
+        self.registry(epoch)
     }
 }
 
@@ -142,7 +128,7 @@ impl RegistryServer for Server {
             next_ticket: activation.next_ticket,
             ..Header::default()
         };
-        let base = Arc::new(Staged { header, entries });
+        let base = Arc::new(EntryList::new(header, entries));
         let registry = MemoryRegistry::over(
             base,
             epoch,
@@ -242,13 +228,38 @@ impl Registry for OfEpoch {
     async fn prune(&self) -> Result<(), RegistryError> {
         self.registry().await?.prune().await
     }
+    async fn begin_period(&self, ended: u32) -> Result<PeriodStart, RegistryError> {
+        self.registry().await?.begin_period(ended).await
+    }
+    fn progress(&self) -> Option<PeriodProgress> {
+        let held = self.server.held.lock();
+        let (_, registry) = held.active.as_ref()?;
+        registry.progress()
+    }
+    async fn entries(
+        &self,
+        at: Version,
+        from: &[u8],
+        count: usize,
+    ) -> Result<EntryBatch, RegistryError> {
+        self.registry().await?.entries(at, from, count).await
+    }
 }
 
-async fn open(objects: &Arc<MemoryObjects>, registry: RegistryPlace) -> Storage {
+pub(super) async fn open(objects: &Arc<MemoryObjects>, registry: RegistryPlace) -> Storage {
+    open_with(objects, registry, CheckpointOptions::default()).await
+}
+
+pub(super) async fn open_with(
+    objects: &Arc<MemoryObjects>,
+    registry: RegistryPlace,
+    checkpoint: CheckpointOptions,
+) -> Storage {
     let options = ObjectOptions {
         storage: StorageOptions::default(),
         registry,
         recover: false,
+        checkpoint,
     };
     let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::current());
     let epochs = EpochStore::open(Arc::clone(objects) as _, Arc::clone(&runtime), true);
@@ -257,7 +268,7 @@ async fn open(objects: &Arc<MemoryObjects>, registry: RegistryPlace) -> Storage 
         .unwrap()
 }
 
-async fn total(storage: &Storage, ids: &[LogicalId]) -> (i64, i64) {
+pub(super) async fn total(storage: &Storage, ids: &[LogicalId]) -> (i64, i64) {
     let sum = fresh(storage, ids)
         .await
         .iter()

@@ -120,6 +120,7 @@ fn look(world: &Rc<World>, session: &Session<'_>) {
         }
         session.sleep(Duration::from_millis(20));
     }
+    told(world);
     let mut audited = Err(sop_engine::error::Error::Ended);
     for _ in 0..20 {
         audited = workload::audit(session);
@@ -133,6 +134,21 @@ fn look(world: &Rc<World>, session: &Session<'_>) {
             .violation(format!("the last audit failed: {error}"));
     }
     inspect(world, session);
+}
+
+/// What became of each commit of an epoch that has ended can be told by any host.
+fn told(world: &Rc<World>) {
+    if !world.plan.epochs {
+        return;
+    }
+    let current = world.ground.registry().map(|registry| registry.epoch());
+    for (record, id) in world.history.unknown() {
+        if Some(id.high >> 32) != current.map(u64::from) {
+            world.ledger.violation(format!(
+                "nobody can tell what became of {id:?} of record {record}"
+            ));
+        }
+    }
 }
 
 /// The trees are whole.

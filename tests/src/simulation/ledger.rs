@@ -10,7 +10,8 @@ use sop_engine::types::{Counter, Handle, LogicalId, TransactionId, Version};
 use sop_host::blob::SegmentKey;
 use sop_host::registry::memory::MemoryRegistry;
 use sop_host::registry::{
-    Blocker, Group, History, Now, Publication, Published, Registry, RegistryError, Reservation,
+    Blocker, EntryBatch, Group, History, Now, PeriodProgress, PeriodStart, Publication, Published,
+    Registry, RegistryError, Reservation,
 };
 
 use super::scheduler::Scheduler;
@@ -131,6 +132,13 @@ impl LedgerRegistry {
     }
 }
 
+impl LedgerRegistry {
+    /// Its epoch.
+    pub const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+}
+
 type Outcome<T> = Result<T, RegistryError>;
 
 #[async_trait]
@@ -217,5 +225,20 @@ impl Registry for LedgerRegistry {
 
     async fn prune(&self) -> Outcome<()> {
         self.inner.prune().await
+    }
+
+    async fn begin_period(&self, ended: u32) -> Outcome<PeriodStart> {
+        let start = self.inner.begin_period(ended).await?;
+        self.scheduler
+            .note(&[8, u64::from(start.period), start.low_water]);
+        Ok(start)
+    }
+
+    fn progress(&self) -> Option<PeriodProgress> {
+        self.inner.progress()
+    }
+
+    async fn entries(&self, at: Version, from: &[u8], count: usize) -> Outcome<EntryBatch> {
+        self.inner.entries(at, from, count).await
     }
 }

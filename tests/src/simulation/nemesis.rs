@@ -1,4 +1,4 @@
-//! What befalls hosts: crashes, pauses, relocations, takeovers by a new epoch.
+//! What befalls hosts: crashes, pauses, relocations, checkpoints, takeovers by a new epoch.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,7 +23,18 @@ pub async fn rage(world: Rc<World>) {
     let mut random = StdRng::seed_from_u64(world.plan.seed ^ 0x4e45_4d45);
     let blows = world.plan.blows;
     let every = u64::try_from(blows.every.as_millis()).unwrap_or(u64::MAX);
-    let weights = [blows.crash, blows.pause, blows.takeover, blows.relocate];
+    let checkpoint = if world.plan.epochs {
+        blows.checkpoint
+    } else {
+        0
+    };
+    let weights = [
+        blows.crash,
+        blows.pause,
+        blows.takeover,
+        blows.relocate,
+        checkpoint,
+    ];
     let sum: u32 = weights.iter().sum();
     while !world.calm.get() && sum > 0 {
         let wait = milliseconds(&mut random, 2 * every);
@@ -46,7 +57,8 @@ pub async fn rage(world: Rc<World>) {
                 Ground::Takeovers(ground) => takeover(&world, ground, &mut random).await,
                 Ground::Epochs(epochs) => befall(&world, epochs, &mut random).await,
             },
-            _ => relocate(&world, &mut random, slot),
+            3 => relocate(&world, &mut random, slot),
+            _ => checkpoint_of(&world, slot),
         }
     }
 }
@@ -165,6 +177,17 @@ async fn befall(world: &Rc<World>, epochs: &Epochs, random: &mut StdRng) {
 
 fn random_most(epoch: u32) -> u64 {
     if epoch.is_multiple_of(2) { 1 } else { 60 }
+}
+
+/// Lets a host write a checkpoint, whatever else it does.
+fn checkpoint_of(world: &Rc<World>, slot: usize) {
+    let Some((owner, storage)) = world.storage(slot) else {
+        return;
+    };
+    world.control.spawn(owner, async move {
+        // Whatever comes of it: without one, recovery looks at more segments.
+        let _ = storage.checkpoint().await;
+    });
 }
 
 /// Moves bodies of half of the segments.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use sop_host::storage::{CommitOptions, HistoryOptions, StorageOptions};
+use sop_host::storage::{CheckpointOptions, CommitOptions, HistoryOptions, StorageOptions};
 
 use super::sabotage::Sabotage;
 
@@ -69,6 +69,8 @@ pub struct Blows {
     pub takeover: u32,
     /// Weight of a relocation.
     pub relocate: u32,
+    /// Weight of a checkpoint, where epochs begin by the shipped recovery.
+    pub checkpoint: u32,
 }
 
 /// One run.
@@ -100,6 +102,8 @@ pub struct Plan {
     pub filler_bytes: usize,
     /// How hosts behave.
     pub storage: StorageOptions,
+    /// When hosts take checkpoints by themselves.
+    pub checkpoint: CheckpointOptions,
 }
 
 fn weather(random: &mut StdRng, usual: u64) -> Weather {
@@ -124,6 +128,7 @@ impl Plan {
     /// The run of a seed.
     pub fn new(seed: u64, workload: Option<WorkloadKind>, sabotage: Option<Sabotage>) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
+        let mut checkpoints = StdRng::seed_from_u64(seed ^ 0x4348_4543);
         let kinds = WorkloadKind::value_variants();
         let drawn = kinds[random.random_range(0..kinds.len())];
         let lease = random.random_range(20..=200);
@@ -147,7 +152,14 @@ impl Plan {
             pause: weight(10),
             takeover: weight(6),
             relocate: weight(10),
+            // Drawn apart: it changes nothing about what the other numbers are.
+            checkpoint: checkpoints.random_range(0..=10),
             every: Duration::from_millis(random.random_range(20..=400)),
+        };
+        let checkpoint = CheckpointOptions {
+            segments: checkpoints.random_range(1..=40),
+            automatic: checkpoints.random_range(0..2) == 0,
+            ..CheckpointOptions::default()
         };
         Self {
             seed,
@@ -168,6 +180,7 @@ impl Plan {
                 commit,
                 read_only: false,
             },
+            checkpoint,
         }
     }
 }

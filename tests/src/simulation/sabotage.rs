@@ -36,6 +36,14 @@ pub enum Sabotage {
     Void,
     /// A registry is believed whoever it is and whatever it copied.
     Identity,
+    /// A checkpoint takes the next ticket for its low-water mark, whoever is under way.
+    LowWater,
+    /// A checkpoint does not name the tickets above its low-water mark that it contains.
+    Contained,
+    /// A checkpoint has only the segments of its own period come after it.
+    OlderPeriods,
+    /// A checkpoint holds what is there when it is read, rather than when its low-water mark was fixed.
+    NewerEntries,
 }
 
 impl Sabotage {
@@ -52,9 +60,14 @@ impl Sabotage {
     /// What a broken host would do with its registry.
     pub fn host(this: Option<Self>, inner: Arc<dyn Registry>) -> Arc<dyn Registry> {
         match this {
-            Some(rule @ (Self::HandleCache | Self::StaleNow)) => {
-                registry::BrokenRegistry::new(inner, rule)
-            }
+            Some(
+                rule @ (Self::HandleCache
+                | Self::StaleNow
+                | Self::LowWater
+                | Self::Contained
+                | Self::OlderPeriods
+                | Self::NewerEntries),
+            ) => registry::BrokenRegistry::new(inner, rule),
             _ => inner,
         }
     }
@@ -75,7 +88,15 @@ impl Sabotage {
 
     /// Whether it can only be seen where epochs begin in the object store.
     pub const fn is_about_epochs(self) -> bool {
-        matches!(self, Self::Void | Self::Identity)
+        matches!(
+            self,
+            Self::Void
+                | Self::Identity
+                | Self::LowWater
+                | Self::Contained
+                | Self::OlderPeriods
+                | Self::NewerEntries
+        )
     }
 
     /// What a broken host would do with its blob store.

@@ -4,7 +4,8 @@
 //!   segment/<epoch>/<period>/<unique>    segments, tombstones, stubs; put-if-absent decides a commit
 //!   epoch/<n>/claim                      put-if-absent: who recovers into epoch n
 //!   epoch/<n>/manifest                   put-if-absent: what epoch n begins with, or a void
-//!   checkpoint/<epoch>/<name>            handles as of one moment
+//!   checkpoint/<epoch>/<period>          put last: says which runs hold all handles as of one moment
+//!   checkpoint/<epoch>/<period>-<attempt>/<number>   one such run
 //! ```
 //!
 //! Everything that decides is one single put-if-absent. **Its answer is not to be trusted when it is an error or "exists":**
@@ -68,6 +69,12 @@ pub trait Objects: Send + Sync + std::fmt::Debug + 'static {
     async fn exists(&self, name: &str) -> Result<bool, BlobError>;
     /// All objects whose names begin with `prefix` (whole path segments, ending in `/`), in the order of their names.
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, BlobError>;
+    /// Those of them whose names come after `from`, which begins with `prefix`.
+    async fn list_from(&self, prefix: &str, from: &str) -> Result<Vec<Listed>, BlobError> {
+        let mut listed = self.list(prefix).await?;
+        listed.retain(|listed| listed.name.as_str() > from);
+        Ok(listed)
+    }
     /// Deletes an object; one that is not there is no error.
     async fn delete(&self, name: &str) -> Result<(), BlobError>;
 }

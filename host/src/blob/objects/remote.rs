@@ -106,6 +106,30 @@ impl RemoteObjects {
         }
     }
 
+    /// All objects below a prefix, or those whose names come after one.
+    async fn listing(&self, prefix: &str, from: Option<&str>) -> Result<Vec<Listed>, BlobError> {
+        let path = Path::from(prefix);
+        let within = (!path.as_ref().is_empty()).then_some(&path);
+        let found = match from {
+            Some(from) => self.reads.list_with_offset(within, &Path::from(from)),
+            None => self.reads.list(within),
+        };
+        let listing = found.map_ok(|found| Listed {
+            name: found.location.to_string(),
+            bytes: found.size,
+        });
+        let listed = listing.boxed().try_collect::<Vec<_>>();
+        let listed = self.in_time("list", prefix, limits::OBJECT_BYTES_MAX, listed);
+        // A directory that nobody has written to yet.
+        let mut listed = listed.await?.unwrap_or_default();
+        listed.sort_by(|one, other| one.name.cmp(&other.name));
+        if let Some(folder) = &self.folder {
+            let names: Vec<&str> = listed.iter().map(|found| found.name.as_str()).collect();
+            folder.sync(&names).await?;
+        }
+        Ok(listed)
+    }
+
     /// Puts an object in parts.
     async fn put_parts(&self, path: &Path, mut rest: Bytes) -> Result<(), Error> {
         let upload = self.writes.put_multipart(path).await?;
@@ -204,22 +228,11 @@ impl Objects for RemoteObjects {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, BlobError> {
-        let path = Path::from(prefix);
-        let within = (!path.as_ref().is_empty()).then_some(&path);
-        let listing = self.reads.list(within).map_ok(|found| Listed {
-            name: found.location.to_string(),
-            bytes: found.size,
-        });
-        let listed = listing.boxed().try_collect::<Vec<_>>();
-        let listed = self.in_time("list", prefix, limits::OBJECT_BYTES_MAX, listed);
-        // A directory that nobody has written to yet.
-        let mut listed = listed.await?.unwrap_or_default();
-        listed.sort_by(|one, other| one.name.cmp(&other.name));
-        if let Some(folder) = &self.folder {
-            let names: Vec<&str> = listed.iter().map(|found| found.name.as_str()).collect();
-            folder.sync(&names).await?;
-        }
-        Ok(listed)
+        self.listing(prefix, None).await
+    }
+
+    async fn list_from(&self, prefix: &str, from: &str) -> Result<Vec<Listed>, BlobError> {
+        self.listing(prefix, Some(from)).await
     }
 
     async fn delete(&self, name: &str) -> Result<(), BlobError> {

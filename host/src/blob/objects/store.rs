@@ -38,6 +38,11 @@ pub fn segment_name(key: SegmentKey) -> String {
     format!("segment/{epoch:08x}/{period:08x}/{unique:016x}")
 }
 
+/// What the names of all segments of a period begin with, and those of later periods come after.
+pub fn period_name(epoch: u32, period: u32) -> String {
+    format!("segment/{epoch:08x}/{period:08x}")
+}
+
 /// The segment of a name.
 pub fn segment_key(name: &str) -> Option<SegmentKey> {
     let mut parts = name.strip_prefix("segment/")?.split('/');

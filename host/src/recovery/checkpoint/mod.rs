@@ -262,6 +262,10 @@ impl Base for Checkpoint {
         self.get(id).map_err(io::Error::other)
     }
 
+    fn entries_count(&self) -> u64 {
+        Checkpoint::entries_count(self)
+    }
+
     fn entries_after(&self, after: Option<LogicalId>, count: usize) -> io::Result<Vec<Entry>> {
         Checkpoint::entries_after(self, after, count).map_err(io::Error::other)
     }

@@ -28,13 +28,18 @@
 //! Waiting is the only thing that depends on time: [`Progress`] objects and patience decide who works, never what is true.
 
 mod load;
+mod outcome;
+mod parts;
 pub mod record;
 mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::load::Loaded;
+use self::load::Found;
+pub use self::outcome::{Closed, commit_id};
+use self::parts::Head;
+pub use self::parts::PartsWriter;
 pub use self::record::{Beginning, Included, Manifest, RecordError};
 use self::record::{Claim, Progress};
 use self::store::Decided;
@@ -43,7 +48,6 @@ use crate::blob::directory::DirectoryError;
 use crate::blob::{BlobError, SegmentKey};
 use crate::commit::segment::SegmentError;
 use crate::limits;
-use crate::recovery::entry::State;
 use crate::recovery::replay::ReplayError;
 use crate::registry::memory::{HistoryOptions, MemoryRegistry, epoch_version};
 use crate::registry::server::{Activation, RegistryServer, Standing};
@@ -80,6 +84,11 @@ pub enum EpochError {
     /// Checkpoint and segments do not fit together.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// A part of a checkpoint is missing; most likely a newer one took its place while it was read.
+    #[error(
+        "`{0}` is not there: a newer checkpoint takes its place, so retry; if that does not help, restore it from a backup"
+    )]
+    Gone(String),
     /// The blob store says no.
     #[error(transparent)]
     Blob(#[from] BlobError),
@@ -162,12 +171,7 @@ impl EpochStore {
                     )));
                 }
                 if active == newest && active > ended {
-                    return Ok(Epoch {
-                        number: active,
-                        registry: server.registry(active),
-                        own: None,
-                        replayed: None,
-                    });
+                    return Ok(self::active(server, active));
                 }
             }
             if newest > ended && self.wait_for_others(target, newest, &mut watch).await? {
@@ -188,12 +192,7 @@ impl EpochStore {
         let standing = server.standing().await?;
         let newest = self.newest().await?;
         match standing.epoch {
-            Some(active) if active == newest => Ok(Epoch {
-                number: active,
-                registry: server.registry(active),
-                own: None,
-                replayed: None,
-            }),
+            Some(active) if active == newest => Ok(self::active(server, active)),
             _ => Err(EpochError::ReadOnly),
         }
     }
@@ -202,14 +201,8 @@ impl EpochStore {
     pub async fn read(&self, history: HistoryOptions) -> Result<Epoch, EpochError> {
         let newest = self.newest().await?;
         let (previous, _) = self.newest_real(newest).await?;
-        let loaded = self.load(previous, previous.max(1), history).await?;
-        let registry = Arc::new(loaded.registry);
-        Ok(Epoch {
-            number: previous.max(1),
-            registry: Arc::clone(&registry) as _,
-            own: Some(registry),
-            replayed: Some((loaded.included.len(), loaded.transactions)),
-        })
+        let loaded = self.load(previous, previous.max(1), history, None).await?;
+        Ok(own(previous.max(1), loaded.registry, &loaded.found))
     }
 
     async fn standing(&self, target: &Target) -> Result<Standing, EpochError> {
@@ -301,102 +294,134 @@ impl EpochStore {
         };
         self.advance(epoch, &mut progress).await;
         let (previous, _) = self.newest_real(newest).await?;
-        let history = match target {
-            Target::Own(history) => *history,
-            Target::Shared(_) => HistoryOptions::default(),
-        };
-        let loaded = self.load(previous, epoch, history).await?;
-        self.advance(epoch, &mut progress).await;
-        self.put_survey(loaded.registry.survey(), epoch, 0).await?;
-        self.advance(epoch, &mut progress).await;
+        match target {
+            Target::Own(history) => {
+                let beat = Some((epoch, &mut progress));
+                let loaded = self.load(previous, epoch, *history, beat).await?;
+                self.advance(epoch, &mut progress).await;
+                self.put_survey(loaded.registry.survey(), epoch, 0).await?;
+                self.advance(epoch, &mut progress).await;
+                let ours = self.begin(epoch, &claim, previous, &loaded.found).await?;
+                Ok(ours.then(|| own(epoch, loaded.registry, &loaded.found)))
+            }
+            Target::Shared(server) => {
+                let (found, head) = self
+                    .patient_beginning(previous, epoch, &mut progress)
+                    .await?;
+                if !self.begin(epoch, &claim, previous, &found).await? {
+                    return Ok(None);
+                }
+                let activated = self.activate(server, &head, &claim, &mut progress);
+                match activated.await {
+                    Ok(()) => {
+                        progress.active = true;
+                        self.advance(epoch, &mut progress).await;
+                        Ok(Some(Epoch {
+                            replayed: Some((found.included.len(), found.transactions)),
+                            ..active(server, epoch)
+                        }))
+                    }
+                    // Another registry than the claim names, or nobody knows: only the next epoch can tell.
+                    Err(EpochError::Registry(
+                        RegistryError::Foreign(_) | RegistryError::Unavailable(_),
+                    )) => Ok(None),
+                    Err(error) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// [`Self::write_beginning`], again where a newer checkpoint took the place of the one that was being read.
+    async fn patient_beginning(
+        &self,
+        previous: u32,
+        epoch: u32,
+        progress: &mut Progress,
+    ) -> Result<(Found, Head), EpochError> {
+        let mut attempt = 1;
+        loop {
+            match self.write_beginning(previous, epoch, progress).await {
+                Err(EpochError::Gone(_)) if attempt < limits::EPOCH_ATTEMPTS_MAX => attempt += 1,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Replays what `previous` left, one partition after the other, into the first checkpoint of a new epoch.
+    async fn write_beginning(
+        &self,
+        previous: u32,
+        epoch: u32,
+        progress: &mut Progress,
+    ) -> Result<(Found, Head), EpochError> {
+        let source = self.source(previous, epoch, progress).await?;
+        self.advance(epoch, progress).await;
+        let mut writer = self.checkpoint_writer(epoch, 0, source.entries());
+        for number in 0..source.partitions() {
+            for entry in self.begun(&source, number).await? {
+                writer.push(entry).await?;
+            }
+            self.advance(epoch, progress).await;
+        }
+        let head = writer.finish_with(source.header.clone()).await?;
+        self.advance(epoch, progress).await;
+        Ok((source.found, head))
+    }
+
+    /// Step 4; `false` = overtaken.
+    async fn begin(
+        &self,
+        epoch: u32,
+        claim: &Claim,
+        previous: u32,
+        found: &Found,
+    ) -> Result<bool, EpochError> {
         let manifest = Manifest::Real(Beginning {
             owner: claim.owner,
             previous,
-            from_period: loaded.from_period,
-            included: loaded.included.clone(),
+            from_period: found.from_period,
+            included: found.included.clone(),
         });
-        if self.decide_manifest(epoch, &manifest).await? != Decided::Ours {
-            return Ok(None);
+        let ours = self.decide_manifest(epoch, &manifest).await? == Decided::Ours;
+        if ours {
+            tracing::info!(
+                epoch,
+                segments = found.included.len(),
+                transactions = found.transactions,
+                "recovered"
+            );
         }
-        let replayed = Some((loaded.included.len(), loaded.transactions));
-        tracing::info!(
-            epoch,
-            segments = loaded.included.len(),
-            transactions = loaded.transactions,
-            "recovered"
-        );
-        let server = match target {
-            Target::Own(_) => {
-                let registry = Arc::new(loaded.registry);
-                return Ok(Some(Epoch {
-                    number: epoch,
-                    registry: Arc::clone(&registry) as _,
-                    own: Some(registry),
-                    replayed,
-                }));
-            }
-            Target::Shared(server) => server,
-        };
-        match self
-            .activate(server, &loaded, epoch, &claim, &mut progress)
-            .await
-        {
-            Ok(()) => {
-                progress.active = true;
-                self.advance(epoch, &mut progress).await;
-                Ok(Some(Epoch {
-                    number: epoch,
-                    registry: server.registry(epoch),
-                    own: None,
-                    replayed,
-                }))
-            }
-            // Another registry than the claim names, or nobody knows: only the next epoch can tell.
-            Err(RegistryError::Foreign(_) | RegistryError::Unavailable(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        Ok(ours)
     }
 
     /// Stages all handles and makes the one call that is never repeated.
     async fn activate(
         &self,
         server: &Arc<dyn RegistryServer>,
-        loaded: &Loaded,
-        epoch: u32,
+        head: &Head,
         claim: &Claim,
         progress: &mut Progress,
-    ) -> Result<(), RegistryError> {
-        let failed = |error: std::io::Error| RegistryError::Unavailable(error.to_string());
-        let mut survey = loaded.registry.survey();
-        let header = survey.header().clone();
+    ) -> Result<(), EpochError> {
+        let epoch = head.header.epoch;
         let (mut batches, mut entries) = (0, 0);
-        loop {
-            let found = survey.next_entries(limits::STAGE_BATCH_ENTRIES);
-            let mut batch = found.map_err(failed)?;
-            if batch.is_empty() {
-                break;
+        for number in 0..head.partitions {
+            let partition = self.partition(head, number).await?;
+            for batch in partition.chunks(limits::STAGE_BATCH_ENTRIES) {
+                self.stage(server, epoch, batches, batch).await?;
+                entries += batch.len() as u64;
+                batches += 1;
+                self.advance(epoch, progress).await;
             }
-            batch.retain(|entry| {
-                let newest = entry.versions.first();
-                newest.is_some_and(|newest| newest.state != State::Removed)
-            });
-            if batch.is_empty() {
-                continue;
-            }
-            self.stage(server, epoch, batches, &batch).await?;
-            entries += batch.len() as u64;
-            batches += 1;
-            self.advance(epoch, progress).await;
         }
         let activation = Activation {
             epoch,
             identity: claim.registry.clone(),
             version: epoch_version(epoch),
-            next_ticket: header.next_ticket,
+            next_ticket: head.header.next_ticket,
             batches,
             entries,
         };
-        server.activate(&activation).await
+        Ok(server.activate(&activation).await?)
     }
 
     /// One batch, repeated until it is answered: it changes nothing the second time.
@@ -476,5 +501,26 @@ impl EpochStore {
     /// Whether somebody claimed an epoch after this one.
     pub async fn is_superseded(&self, epoch: u32) -> Result<bool, EpochError> {
         self.is_claimed(epoch.saturating_add(1)).await
+    }
+}
+
+/// An epoch whose handles live in this process.
+fn own(number: u32, registry: MemoryRegistry, found: &Found) -> Epoch {
+    let registry = Arc::new(registry);
+    Epoch {
+        number,
+        registry: Arc::clone(&registry) as _,
+        own: Some(registry),
+        replayed: Some((found.included.len(), found.transactions)),
+    }
+}
+
+/// An epoch that is active in a shared registry.
+fn active(server: &Arc<dyn RegistryServer>, number: u32) -> Epoch {
+    Epoch {
+        number,
+        registry: server.registry(number),
+        own: None,
+        replayed: None,
     }
 }

@@ -139,7 +139,7 @@ impl EpochStore {
     }
 
     /// Reads and verifies one object.
-    async fn get<T: Object>(&self, name: &str) -> Result<Option<T>, EpochError> {
+    pub(super) async fn get<T: Object>(&self, name: &str) -> Result<Option<T>, EpochError> {
         let Some(bytes) = self.patient(|| self.objects.get(name)).await? else {
             return Ok(None);
         };
@@ -152,7 +152,7 @@ impl EpochStore {
     }
 
     /// The seed of an object's checksum: the identity itself has none, the others have their name in it.
-    fn seed_of(&self, name: &str) -> u64 {
+    pub(super) fn seed_of(&self, name: &str) -> u64 {
         if name == IDENTITY_NAME {
             0
         } else {

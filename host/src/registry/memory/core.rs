@@ -91,6 +91,15 @@ impl Recent {
     }
 }
 
+/// The period in which segments are written, where several hosts share this registry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Period {
+    pub(super) number: u32,
+    /// The next ticket when it began.
+    pub(super) ticket: u64,
+    pub(super) since: Duration,
+}
+
 /// All of the registry but the handles.
 #[derive(Debug)]
 pub(super) struct Core {
@@ -104,6 +113,7 @@ pub(super) struct Core {
     pub(super) retention: Retention,
     pub(super) outcomes: Outcomes,
     pub(super) recent: Recent,
+    pub(super) period: Period,
     marks: IdMap<Duration>,
     releases: u64,
     waiters: Vec<oneshot::Sender<()>>,
@@ -131,6 +141,11 @@ impl Core {
             retention: Retention::new(history.retention, history.bytes_max, now, version),
             outcomes,
             recent: Recent::default(),
+            period: Period {
+                number: 0,
+                ticket: header.next_ticket.max(1),
+                since: now,
+            },
             marks: IdMap::default(),
             releases: 0,
             waiters: Vec::new(),

@@ -159,6 +159,12 @@ impl Intents {
         self.by_ticket.keys().next().copied()
     }
 
+    /// The oldest period that an unresolved reservation has a segment of.
+    pub(super) fn oldest_period(&self) -> Option<u32> {
+        let periods = self.by_ticket.values().map(|reserved| reserved.key.period);
+        periods.min()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.by_ticket.is_empty()
     }

@@ -16,6 +16,7 @@ mod core;
 mod feed;
 mod handles;
 mod intents;
+mod period;
 mod publish;
 mod record;
 mod reserve;
@@ -37,7 +38,8 @@ use self::handles::Handles;
 use self::record::Body;
 pub use self::survey::Survey;
 use super::{
-    Blocker, Group, History, Now, Publication, Published, Registry, RegistryError, Reservation,
+    Blocker, EntryBatch, Group, History, Now, PeriodProgress, PeriodStart, Publication, Published,
+    Registry, RegistryError, Reservation,
 };
 use crate::blob::SegmentKey;
 use crate::recovery::entry::{Base, Entry, Header};
@@ -336,5 +338,22 @@ impl Registry for MemoryRegistry {
             .prune(&self.handles, &self.floor, now, crate::limits::PRUNE_STEPS)
         {}
         Ok(())
+    }
+
+    async fn begin_period(&self, ended: u32) -> Result<PeriodStart, RegistryError> {
+        self.next_period(ended)
+    }
+
+    fn progress(&self) -> Option<PeriodProgress> {
+        Some(self.period_progress())
+    }
+
+    async fn entries(
+        &self,
+        at: Version,
+        from: &[u8],
+        count: usize,
+    ) -> Result<EntryBatch, RegistryError> {
+        self.batch(at, from, count)
     }
 }

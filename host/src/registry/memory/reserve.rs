@@ -33,6 +33,9 @@ impl Core {
                 group.key
             )));
         }
+        if group.key.period < self.period.number {
+            return Err(RegistryError::PeriodEnded(self.period.number));
+        }
         let ticket = self.next_ticket;
         let mut ids: Vec<LogicalId> = Vec::new();
         let mut verdicts = Vec::with_capacity(group.requests.len());

@@ -91,9 +91,18 @@ impl<'a> Survey<'a> {
     }
 
     pub(super) fn unregistered(registry: &'a MemoryRegistry, after: Option<LogicalId>) -> Self {
+        Self::at(registry, Version::MAX, after)
+    }
+
+    /// The entries after an id as of a version that somebody else registered.
+    pub(super) fn at(
+        registry: &'a MemoryRegistry,
+        version: Version,
+        after: Option<LogicalId>,
+    ) -> Self {
         let floor = registry.floor.load(Ordering::Acquire);
         let header = Header {
-            version: Version::MAX,
+            version,
             floor,
             ..Header::default()
         };
@@ -103,6 +112,11 @@ impl<'a> Survey<'a> {
     /// What the checkpoint says about the whole; its period and position are the writer's to fill in.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// How many entries there are, about.
+    pub(crate) fn entries_estimate(&self) -> u64 {
+        self.registry.entries_estimate()
     }
 
     /// Up to `count` further entries; none = that was all.

@@ -202,6 +202,9 @@ impl RedisRegistry {
             }
             all.push(self.published(publication, reply.list()?, kind == "new")?);
         }
+        if kind == "new" {
+            self.hear_progress(reply.list()?)?;
+        }
         Ok(Some(all))
     }
 

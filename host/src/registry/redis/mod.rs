@@ -16,7 +16,8 @@
 //! activation is one write to the root.
 //!
 //! ```text
-//!   sop:{name}:epoch           hash  stamp, number | version, ticket, floor, releases, bytes of history, two ring counters
+//!   sop:{name}:epoch           hash  stamp, number | version, ticket, floor, releases, bytes of history, two ring counters, the
+//!                                    highest ticket that is forgotten | period, its first ticket, when it began
 //!   sop:{name}:epochs          set   the epochs that have keys, so that the next activation removes them
 //!   sop:{name}:7:handles       hash  id -> version 5 | kind 2 | chain, or counter | last ticket 6     (newest version)
 //!   sop:{name}:7:past          zset  id | version | kind | chain, all scores equal                    (older versions)
@@ -69,6 +70,7 @@ mod arguments;
 mod codec;
 mod commit;
 mod link;
+mod period;
 mod reads;
 mod registry;
 mod reply;

@@ -18,7 +18,8 @@ use crate::blob::SegmentKey;
 use crate::limits;
 use crate::registry::memory::HistoryOptions;
 use crate::registry::{
-    Blocker, Group, History, Now, Publication, Published, Registry, RegistryError, Reservation,
+    Blocker, EntryBatch, Group, History, Now, PeriodProgress, PeriodStart, Publication, Published,
+    Registry, RegistryError, Reservation,
 };
 
 /// The registry of one epoch on a Redis server. Every call answers [`RegistryError::Foreign`] when
@@ -36,6 +37,8 @@ pub struct RedisRegistry {
     pub(super) seen: AtomicU64,
     floor: AtomicU64,
     releases: AtomicU64,
+    /// What the newest publication said about the period.
+    pub(super) progress: parking_lot::Mutex<Option<PeriodProgress>>,
     /// Who holds it looks for releases, for all that wait.
     looking: Mutex<()>,
 }
@@ -57,6 +60,7 @@ impl RedisRegistry {
             seen: AtomicU64::new(0),
             floor: AtomicU64::new(0),
             releases: AtomicU64::new(0),
+            progress: parking_lot::Mutex::default(),
             looking: Mutex::new(()),
         }
     }
@@ -213,5 +217,22 @@ impl Registry for RedisRegistry {
     async fn prune(&self) -> Result<(), RegistryError> {
         while self.forget().await? {}
         Ok(())
+    }
+
+    async fn begin_period(&self, ended: u32) -> Result<PeriodStart, RegistryError> {
+        self.next_period(ended).await
+    }
+
+    fn progress(&self) -> Option<PeriodProgress> {
+        *self.progress.lock()
+    }
+
+    async fn entries(
+        &self,
+        at: Version,
+        from: &[u8],
+        count: usize,
+    ) -> Result<EntryBatch, RegistryError> {
+        self.batch(at, from, count).await
     }
 }

@@ -35,7 +35,10 @@ impl Reply {
         match kind.as_str() {
             "ok" => Ok(reply),
             "foreign" => Err(RegistryError::Foreign(reply.text()?)),
-            "unavailable" => Err(RegistryError::Unavailable(reply.text()?)),
+            "unavailable" | "later" => Err(RegistryError::Unavailable(reply.text()?)),
+            "period" => Err(RegistryError::PeriodEnded(
+                u32::try_from(reply.number()?).map_err(|_| damaged())?,
+            )),
             "invalid" => Err(RegistryError::Invalid(reply.text()?)),
             "expired" => Err(RegistryError::SnapshotExpired(floor(reply.number()?))),
             _ => Err(damaged()),

@@ -47,4 +47,6 @@ scripts! {
     OVERDUE = "registry.lua" "overdue.lua";
     MARK = "registry.lua" "mark.lua";
     OUTCOME = "registry.lua" "outcome.lua";
+    PERIOD = "registry.lua" "period.lua";
+    ENTRIES = "registry.lua" "entries.lua";
 }

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use sop_engine::types::{Counter, Handle, LogicalId, TransactionId, Version};
 use sop_host::blob::SegmentKey;
 use sop_host::registry::{
-    Blocker, Group, History, Now, Publication, Published, Registry, RegistryError, Reservation,
+    Blocker, EntryBatch, Group, History, Now, PeriodProgress, PeriodStart, Publication, Published,
+    Registry, RegistryError, Reservation,
 };
 
 use super::route::Route;
@@ -99,5 +100,17 @@ impl Registry for Gate {
 
     async fn prune(&self) -> Outcome<()> {
         self.open()?.prune().await
+    }
+
+    async fn begin_period(&self, ended: u32) -> Outcome<PeriodStart> {
+        self.open()?.begin_period(ended).await
+    }
+
+    fn progress(&self) -> Option<PeriodProgress> {
+        self.open().ok()?.progress()
+    }
+
+    async fn entries(&self, at: Version, from: &[u8], count: usize) -> Outcome<EntryBatch> {
+        self.open()?.entries(at, from, count).await
     }
 }

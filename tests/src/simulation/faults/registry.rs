@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use sop_engine::types::{Counter, Handle, LogicalId, TransactionId, Version};
 use sop_host::blob::SegmentKey;
 use sop_host::registry::{
-    Blocker, Group, History, Now, Publication, Published, Registry, RegistryError, Reservation,
+    Blocker, EntryBatch, Group, History, Now, PeriodProgress, PeriodStart, Publication, Published,
+    Registry, RegistryError, Reservation,
 };
 
 use super::network::{Network, Served};
@@ -206,5 +207,23 @@ impl Registry for FaultyRegistry {
     async fn prune(&self) -> Outcome<()> {
         self.send(move |inner| Box::pin(async move { inner.prune().await }))
             .await
+    }
+
+    async fn begin_period(&self, ended: u32) -> Outcome<PeriodStart> {
+        self.send(move |inner| Box::pin(async move { inner.begin_period(ended).await }))
+            .await
+    }
+
+    fn progress(&self) -> Option<PeriodProgress> {
+        self.inner.progress()
+    }
+
+    async fn entries(&self, at: Version, from: &[u8], count: usize) -> Outcome<EntryBatch> {
+        let from = from.to_vec();
+        self.send(move |inner| {
+            let from = from.clone();
+            Box::pin(async move { inner.entries(at, &from, count).await })
+        })
+        .await
     }
 }

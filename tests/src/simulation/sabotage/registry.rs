@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use sop_engine::types::{Counter, Handle, LogicalId, TransactionId, Version};
 use sop_host::blob::SegmentKey;
 use sop_host::registry::{
-    Blocker, Group, History, Now, Publication, Published, Registry, RegistryError, Reservation,
-    Verdict,
+    Blocker, EntryBatch, Group, History, Now, PeriodProgress, PeriodStart, Publication, Published,
+    Registry, RegistryError, Reservation, Verdict,
 };
 
 use super::Sabotage;
@@ -187,5 +187,38 @@ impl Registry for BrokenRegistry {
 
     async fn prune(&self) -> Outcome<()> {
         self.inner.prune().await
+    }
+
+    async fn begin_period(&self, ended: u32) -> Outcome<PeriodStart> {
+        let start = self.inner.begin_period(ended).await?;
+        Ok(match self.rule {
+            Sabotage::LowWater => PeriodStart {
+                low_water: start.next_ticket,
+                ..start
+            },
+            Sabotage::Contained => PeriodStart {
+                contained: Vec::new(),
+                ..start
+            },
+            Sabotage::OlderPeriods => PeriodStart {
+                oldest: start.period,
+                ..start
+            },
+            _ => start,
+        })
+    }
+
+    fn progress(&self) -> Option<PeriodProgress> {
+        self.inner.progress()
+    }
+
+    async fn entries(&self, at: Version, from: &[u8], count: usize) -> Outcome<EntryBatch> {
+        if self.rule != Sabotage::NewerEntries {
+            return self.inner.entries(at, from, count).await;
+        }
+        let newest = self.inner.now(None, Version::MAX).await?.version;
+        let entries = self.inner.entries(newest, from, count).await;
+        self.inner.release(newest);
+        entries
     }
 }

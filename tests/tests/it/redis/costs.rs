@@ -100,8 +100,12 @@ async fn every_call_is_one_round_trip() {
         one("outcome");
         registry.prune().await.unwrap();
         one("prune");
+        registry.entries(newest, b"", 10).await.unwrap();
+        one("entries");
+        registry.begin_period(round).await.unwrap();
+        one("begin_period");
         registry.released(0).await;
-        let _ = registry.floor();
+        let _ = (registry.floor(), registry.progress());
     }
 }
 

@@ -1,20 +1,24 @@
 //! Goal: the scripts decide exactly as the registry in memory does. Method: the same random calls
 //! on both, equal answers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sop_engine::types::{Handle, LogicalId, Observation, Version};
+use sop_host::blob::SegmentKey;
+use sop_host::recovery::entry::{Entry, State};
 use sop_host::registry::memory::{HistoryOptions, MemoryRegistry, epoch_version};
 use sop_host::registry::{
-    Blocker, Claim, Flip, FlipKind, Group, Publication, Registry, RegistryError, Request, Verdict,
+    Blocker, Claim, Flip, FlipKind, Group, PeriodStart, Publication, Registry, RegistryError,
+    Request, Verdict,
 };
 use sop_host::runtime::TokioRuntime;
 use sop_tests::servers::redis::RedisProcess;
 
-use super::{LEASE, begin, connect, key, place, transaction};
+use super::{LEASE, begin, connect, group, place, transaction};
 
 const EPOCH: u32 = 3;
 const NODES: u64 = 40;
@@ -24,7 +28,7 @@ const COUNTERS: u64 = 4;
 #[derive(Clone)]
 struct Open {
     ticket: u64,
-    unique: u64,
+    key: SegmentKey,
     requests: Vec<Request>,
 }
 
@@ -39,6 +43,7 @@ struct Pair {
     done: Vec<(u64, Vec<Publication>)>,
     transactions: u64,
     calls: u64,
+    period: u32,
     kinds: [u64; 16],
 }
 
@@ -154,19 +159,28 @@ impl Pair {
         request
     }
 
+    /// That of a segment of the current period.
+    fn key(&self) -> SegmentKey {
+        SegmentKey {
+            epoch: EPOCH,
+            period: self.period,
+            unique: self.transactions,
+        }
+    }
+
     async fn reserve(&mut self) {
         let mut requests = Vec::new();
         for _ in 0..self.random.random_range(1..4) {
             requests.push(self.request().await);
         }
         self.transactions += 1;
-        let unique = if self.random.random_range(0..40) == 0 && !self.open.is_empty() {
-            self.open[0].unique
+        let key = if self.random.random_range(0..40) == 0 && !self.open.is_empty() {
+            self.open[0].key
         } else {
-            self.transactions
+            self.key()
         };
         let group = Group {
-            key: key(EPOCH, unique),
+            key,
             lease: if self.random.random_bool(0.3) {
                 Duration::ZERO
             } else {
@@ -190,7 +204,7 @@ impl Pair {
         if let Some(ticket) = reservation.ticket {
             self.open.push(Open {
                 ticket,
-                unique,
+                key,
                 requests: granted,
             });
         }
@@ -281,7 +295,7 @@ impl Pair {
             Ok(None) => panic!("an open ticket is known"),
             Err(_) => {
                 self.kinds[4] += 1;
-                let _ = both!(self, abandon(key(EPOCH, open.unique)));
+                let _ = both!(self, abandon(open.key));
                 self.open.swap_remove(index);
             }
         }
@@ -306,8 +320,8 @@ impl Pair {
         }
         let index = self.random.random_range(0..self.open.len());
         let open = self.open.swap_remove(index);
-        let _ = both!(self, abandon(key(EPOCH, open.unique)));
-        let _ = both!(self, abandon(key(EPOCH, open.unique)));
+        let _ = both!(self, abandon(open.key));
+        let _ = both!(self, abandon(open.key));
     }
 
     fn ids(&mut self) -> Vec<LogicalId> {
@@ -376,8 +390,94 @@ impl Pair {
         let _ = both!(self, mark(&ids, LEASE));
     }
 
+    /// A period begins, or a segment of one that is over is refused.
+    async fn period(&mut self) {
+        let plain = |start: Result<PeriodStart, RegistryError>| {
+            // How many fields there are is not the same: old versions lie elsewhere.
+            start.map(|start| PeriodStart {
+                entries: 0,
+                ..start
+            })
+        };
+        let ended = match self.random.random_range(0..4) {
+            0 => self.period + 1,
+            1 => self.period.saturating_sub(1),
+            _ => self.period,
+        };
+        let memory = plain(self.memory.begin_period(ended).await);
+        let redis = plain(self.redis.begin_period(ended).await);
+        same("begin_period", &memory, &redis);
+        self.calls += 1;
+        if let Ok(start) = memory {
+            self.kinds[7] += 1;
+            self.kinds[8] += u64::from(!start.contained.is_empty());
+            self.kinds[11] += u64::from(start.oldest < start.period);
+            self.period = start.period;
+        }
+        self.transactions += 1;
+        let older = SegmentKey {
+            period: self.random.random_range(0..self.period + 2),
+            ..self.key()
+        };
+        let claims = [(LogicalId::new(5, self.transactions), Claim::Exclusive)];
+        let group = group(older, Vec::new(), &claims);
+        match both!(self, reserve(group.clone())) {
+            Err(RegistryError::PeriodEnded(_)) => self.kinds[9] += 1,
+            _ => drop(both!(self, abandon(older))),
+        }
+    }
+
+    /// Everything that is there at a version.
+    async fn all(
+        registry: &Arc<dyn Registry>,
+        at: Version,
+        count: usize,
+    ) -> BTreeMap<LogicalId, Entry> {
+        let (mut all, mut from) = (BTreeMap::<LogicalId, Entry>::new(), Vec::new());
+        loop {
+            let batch = registry.entries(at, &from, count).await.unwrap();
+            assert!(batch.floor <= at);
+            for entry in batch.entries {
+                assert!(entry.versions.iter().all(|version| version.version <= at));
+                let newer = all
+                    .get(&entry.id)
+                    .is_none_or(|found| found.versions[0].version < entry.versions[0].version);
+                if newer {
+                    all.insert(entry.id, entry);
+                }
+            }
+            match batch.next {
+                Some(next) => from = next,
+                None => break,
+            }
+        }
+        all.retain(|_, entry| entry.versions[0].state != State::Removed);
+        for entry in all.values_mut() {
+            entry.versions.truncate(1);
+            entry.ticket = 0;
+        }
+        all
+    }
+
+    async fn everything(&mut self) {
+        let Ok(now) = both!(self, now(None, 0)) else {
+            return;
+        };
+        // Something is superseded meanwhile.
+        self.publish().await;
+        let count = self.random.random_range(1..60);
+        let memory = Self::all(&self.memory, now.version, count).await;
+        let redis = Self::all(&self.redis, now.version, count).await;
+        assert_eq!(memory, redis);
+        self.kinds[10] += memory.len() as u64;
+        self.memory.release(now.version);
+        self.redis.release(now.version);
+    }
+
     async fn step(&mut self) {
-        match self.random.random_range(0..100) {
+        match self.random.random_range(0..106) {
+            100..104 => self.period().await,
+            104.. => self.everything().await,
             0..34 => self.reserve().await,
             34..58 => self.publish().await,
             58..62 => self.publish_again().await,
@@ -422,6 +522,7 @@ async fn random_calls_are_answered_as_by_the_registry_in_memory() {
             done: Vec::new(),
             transactions: 0,
             calls: 0,
+            period: 0,
             kinds: [0; 16],
         };
         while pair.calls < 2_600 {
@@ -430,7 +531,7 @@ async fn random_calls_are_answered_as_by_the_registry_in_memory() {
         calls += pair.calls;
         println!("seed {seed}: {:?}", pair.kinds);
         assert!(
-            pair.kinds[..7].iter().all(|kind| *kind > 0),
+            pair.kinds[..12].iter().all(|kind| *kind > 0),
             "{:?}",
             pair.kinds
         );

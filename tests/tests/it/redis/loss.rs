@@ -104,6 +104,25 @@ async fn all_calls(registry: &Arc<dyn Registry>, newest: u64) -> Vec<(&'static s
             Box::pin(async { registry.outcome(transaction(5)).await.map(drop) }),
         ),
         ("prune", Box::pin(async { registry.prune().await })),
+        (
+            "entries",
+            Box::pin(async { registry.entries(newest, b"", 10).await.map(drop) }),
+        ),
+        (
+            "entries of the past",
+            Box::pin(async { registry.entries(newest, b"p", 10).await.map(drop) }),
+        ),
+        (
+            "begin_period",
+            Box::pin(async {
+                let period = registry.progress().map_or(0, |progress| progress.period);
+                match registry.begin_period(period).await {
+                    // An earlier round began it.
+                    Err(RegistryError::PeriodEnded(_)) => Ok(()),
+                    answer => answer.map(drop),
+                }
+            }),
+        ),
     ];
     let mut answers = Vec::new();
     for (name, call) in calls {
@@ -181,14 +200,31 @@ async fn a_deleted_key_is_noticed_by_every_call_that_touches_it() {
                 "reserve",
                 "publish",
                 "prune",
+                "entries",
+                "entries of the past",
+                "begin_period",
             ],
-            "past" => &["resolve old", "history", "publish", "prune"],
+            "past" => &[
+                "resolve old",
+                "history",
+                "publish",
+                "prune",
+                "entries",
+                "entries of the past",
+            ],
             "queue" => &["publish", "prune"],
             "intents" => &["now", "reserve", "publish", "abandon", "blocking"],
-            "reservations" => &["reserve", "publish", "abandon", "blocking", "overdue"],
+            "reservations" => &[
+                "reserve",
+                "publish",
+                "abandon",
+                "blocking",
+                "overdue",
+                "begin_period",
+            ],
             "claims" => &["reserve", "publish", "abandon"],
             "feed" => &["now", "publish"],
-            "published" => &["publish", "outcome"],
+            "published" => &["publish", "outcome", "begin_period"],
             "snapshots" => &["now", "publish", "prune"],
             "marks" => &["reserve", "mark"],
             _ => unreachable!(),

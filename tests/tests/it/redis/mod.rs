@@ -1,5 +1,6 @@
 //! The registry on a real Redis server.
 
+mod checkpoint;
 mod costs;
 mod differential;
 mod doctor;

@@ -68,8 +68,8 @@ async fn a_cluster_spreads_databases_and_each_works() {
 #[tokio::test]
 async fn users_need_few_rights_and_a_wrong_password_says_so() {
     let rights = "user sop on >secret ~sop:{tests/database}:* -@all +evalsha +eval +info +time +hget +hmget +hset \
-                  +hdel +hlen +hkeys +hgetall +hexists +hincrby +zadd +zscore +zmscore +zcard +zrem +zrangebylex \
-                  +zrevrangebylex +zremrangebylex +zremrangebyscore +lindex +lrange +ltrim +lset +rpush +sadd +srem \
+                  +hdel +hlen +hkeys +hgetall +hscan +hexists +hincrby +zadd +zscore +zmscore +zcard +zrem \
+                  +zrangebylex +zrevrangebylex +zremrangebylex +zremrangebyscore +lindex +lrange +ltrim +lset +rpush +sadd +srem \
                   +srandmember +exists +unlink";
     let process = RedisProcess::start();
     let words: Vec<_> = rights.split_whitespace().collect();

@@ -11,7 +11,8 @@
 --              0 put: place 24   1 delta: place 24   2 add: amount 8   3 remove
 --              4 relocate: version 5 (all ones = any, all ones but the last = none), from 2 + 24 each, to 2 + 24 each
 --   answer     'new', 'before' or 'none'; then for each publication its version and a string for each flip:
---              'new': the handle for a delta, else empty; 'before': the handle, empty = none
+--              'new': the handle for a delta, else empty; 'before': the handle, empty = none;
+--              after 'new' also the period, tickets since it began, its age in milliseconds, fields of the handles
 
 local PUT, DELTA, ADD, REMOVE, RELOCATE = 0, 1, 2, 3, 4
 local ticket, count = ARGV[3], tonumber(ARGV[10])
@@ -212,8 +213,8 @@ local function flip(id, kind, publication, start, came)
   return kind == DELTA and came .. body or ''
 end
 
-local counts = call('HMGET', root, 'outcomes', 'tickets')
-local outcomes, tickets = tonumber(counts[1]), tonumber(counts[2])
+local counts = call('HMGET', root, 'outcomes', 'tickets', 'forgotten')
+local outcomes, tickets, forgotten = tonumber(counts[1]), tonumber(counts[2]), tonumber(counts[3])
 local remembered_max = tonumber(ARGV[8])
 local reply, came_to = answer(), {}
 reply[5] = 'new'
@@ -271,11 +272,15 @@ local slot = 't' .. tickets % remembered_max
 local oldest = call('HGET', key('published'), slot)
 if oldest then
   call('HDEL', key('published'), oldest)
+  forgotten = math.max(forgotten, (parse('>I6', oldest)))
 end
 call('HSET', key('published'), slot, ticket, ticket, table.concat(came_to))
 finish(ticket, sub(reserved, 1, 16), ids)
 prune(now, tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]) + #queue)
 call('HSET', root, 'version', version, 'floor', floor, 'releases', releases,
-  'bytes', string.format('%.0f', bytes), 'outcomes', outcomes, 'tickets', tickets + 1)
+  'bytes', string.format('%.0f', bytes), 'outcomes', outcomes, 'tickets', tickets + 1,
+  'forgotten', string.format('%.0f', forgotten))
 reply[2], reply[3], reply[4] = version, floor, releases
+reply[#reply + 1] = { period, next_ticket - period_ticket, math.max(now - period_since, 0),
+  call('HLEN', key('handles')) }
 return reply

@@ -9,13 +9,15 @@ local function foreign(what)
   return { 'foreign', what }
 end
 
-local state = call('HMGET', root, 'stamp', 'version', 'floor', 'releases', 'ticket', 'bytes')
+local state = call('HMGET', root, 'stamp', 'version', 'floor', 'releases', 'ticket', 'bytes',
+  'period', 'period_ticket', 'period_since')
 if state[1] ~= stamp then
   return foreign('epoch ' .. epoch .. ' is not active on this server')
 end
 local version, floor, releases = tonumber(state[2]), tonumber(state[3]), tonumber(state[4])
 local next_ticket, bytes = tonumber(state[5]), tonumber(state[6])
-if not (version and floor and releases and next_ticket and bytes) then
+local period, period_ticket, period_since = tonumber(state[7]), tonumber(state[8]), tonumber(state[9])
+if not (version and floor and releases and next_ticket and bytes and period and period_ticket and period_since) then
   return foreign('the root is damaged')
 end
 if version < seen then

@@ -20,6 +20,9 @@ end
 if call('HEXISTS', key('reservations'), 'k' .. segment) == 1 then
   return { 'invalid', 'this segment is reserved already' }
 end
+if parse('>I4', segment, 5) < period then
+  return { 'period', period }
+end
 local records = fetch('handles', 6, count)
 local intents = fetch('intents', 6, count)
 if not records or not intents then
