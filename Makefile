@@ -8,7 +8,7 @@ PLUGINS := guest-examples/target/wasm32-unknown-unknown/release
 # One feature set and one profile for everything that links wasmtime, so that it is compiled once.
 WORKSPACE := --workspace --all-targets
 
-.PHONY: help setup servers plugins build demo demo-swarm simulate test format clippy docs deny unit clean
+.PHONY: help setup servers plugins build demo demo-swarm simulate figures test format clippy docs deny unit clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -36,6 +36,9 @@ demo-swarm: build servers ## The same over several host processes, Redis and S3;
 simulate: build ## The commit protocol under seeded faults [SEED=n] [SECONDS_MAX=n] [WORKLOAD=name] [SABOTAGE=name]
 	target/debug/simulate --seconds-max $(or $(SECONDS_MAX),60) $(if $(SEED),--seed $(SEED)) \
 		$(if $(WORKLOAD),--workload $(WORKLOAD)) $(if $(SABOTAGE),--sabotage $(SABOTAGE)) $(SIMULATE)
+
+figures: setup servers ## Measure what the README shows of the registry's link, and draw it
+	$(CARGO) test --workspace --locked --test it -- --ignored --exact bounds::figure::registry_bytes --nocapture
 
 test: setup format plugins clippy docs unit deny ## Everything that decides whether a change lands
 	@echo "==> all checks passed"

@@ -84,7 +84,7 @@ impl Plugin {
         let mut retries = 0;
         loop {
             let attempt = self
-                .attempt(core, request, &grants, &options.limits)
+                .attempt(core, request, &grants, &options.limits, retries)
                 .await?;
             let settlement = attempt.settlement;
             let answer = attempt.answer.map_err(|cause| settled(settlement, cause))?;
@@ -136,10 +136,13 @@ impl Plugin {
         request: &[u8],
         grants: &Arc<Grants>,
         limits: &RunLimits,
+        reruns: u32,
     ) -> Result<Attempt> {
         let authority = Authority::plugin(Arc::clone(grants), Arc::clone(&core.names));
         let calls = Arc::clone(core.pool.counters());
-        let state = HostState::new(Arc::clone(&core.storage), authority, limits.budget(), calls);
+        let mut state =
+            HostState::new(Arc::clone(&core.storage), authority, limits.budget(), calls);
+        state.reruns = reruns;
         let output = Output::new(&self.name, limits.output_bytes);
         let mut store = Wasm::shared()?.store(state.with_output(output));
         let wall = wall_reached(limits);

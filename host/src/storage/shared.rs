@@ -6,6 +6,7 @@
 //!             └────────────── next life ◄─────────────┘
 //! ```
 
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
@@ -14,8 +15,9 @@ use parking_lot::Mutex;
 use sop_engine::storage::StorageError;
 
 use super::{Inner, Life, Storage, StorageOptions, StorageParts};
-use crate::blob::SegmentKey;
+use crate::blob::{BlobStore, SegmentKey};
 use crate::blob::objects::store::ObjectBlobs;
+use crate::cache::disk::DiskTier;
 use crate::commit::{Inclusion, Parts, Succession};
 use crate::recovery::epoch::{Epoch, EpochError, EpochStore, Target};
 use crate::registry::confirmed::Confirmed;
@@ -41,6 +43,8 @@ pub struct ObjectOptions {
     pub registry: RegistryPlace,
     /// Begin a new epoch even if one is active.
     pub recover: bool,
+    /// A folder on a local disk, and how many bytes of it, for blobs that were fetched.
+    pub disk: Option<(PathBuf, u64)>,
 }
 
 /// The object store under a storage.
@@ -79,7 +83,11 @@ impl Storage {
             (Target::Own(history), true) => epochs.read(*history).await?,
             (Target::Shared(server), true) => epochs.adopt(server).await?,
         };
-        let blobs = Arc::new(ObjectBlobs::new(objects, Arc::clone(&runtime)));
+        let blobs: Arc<dyn BlobStore> = Arc::new(ObjectBlobs::new(objects, Arc::clone(&runtime)));
+        let blobs = match &options.disk {
+            Some((folder, bytes_max)) => DiskTier::before(blobs, folder, *bytes_max).await,
+            None => blobs,
+        };
         let parts = StorageParts {
             registry: Arc::clone(&epoch.registry),
             blobs,

@@ -249,6 +249,7 @@ async fn open(objects: &Arc<MemoryObjects>, registry: RegistryPlace) -> Storage 
         storage: StorageOptions::default(),
         registry,
         recover: false,
+        disk: None,
     };
     let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::current());
     let epochs = EpochStore::open(Arc::clone(objects) as _, Arc::clone(&runtime), true);

@@ -166,6 +166,7 @@ impl World {
                     storage: self.plan.storage,
                     registry: RegistryPlace::Shared(server),
                     recover: false,
+                    disk: None,
                 };
                 let shared = Arc::clone(&runtime) as Arc<dyn Runtime>;
                 let epochs = EpochStore::open(objects, shared, true).await?;

@@ -27,6 +27,10 @@ macro_rules! scripts {
     };
 }
 
+/// Answers on a replica too, so it does without identity.lua.
+pub(super) static EXAMINE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/examine.lua")));
+
 scripts! {
     MEMORY = "memory.lua";
     STANDING = "standing.lua";
