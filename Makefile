@@ -8,7 +8,8 @@ PLUGINS := guest-examples/target/wasm32-unknown-unknown/release
 # One feature set and one profile for everything that links wasmtime, so that it is compiled once.
 WORKSPACE := --workspace --all-targets
 
-.PHONY: help setup servers plugins build demo demo-swarm simulate figures test format clippy docs deny unit clean
+.PHONY: help setup servers rust-plugins plugins build demo demo-swarm simulate figures component-tests test format clippy docs deny unit \
+	kits components clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -19,11 +20,16 @@ setup: ## Install the wasm target of the toolchain, if it is missing
 servers: ## Install redis-server and pip, if they are missing
 	@.ci/servers
 
-plugins: setup ## Build the example plugins
-	@echo "==> building the example plugins"
+rust-plugins: setup
+	@echo "==> building the example plugins in Rust"
 	cd guest-examples && $(CARGO) build --release --locked
 
-build: setup plugins ## Build the engine component, the library and the binary `sop`
+plugins: build servers ## Plugins in Rust, Python and JavaScript work on one store; the result is proved, the cost measured
+	@echo "==> building the example plugins in Python and JavaScript"
+	.ci/languages
+	python3 guest-examples/languages.py $(LANGUAGES)
+
+build: setup rust-plugins ## Build the engine component, the library and the binary `sop`
 	@echo "==> building sop (the first build compiles wasmtime: several minutes on 2 cores)"
 	$(CARGO) build --workspace --locked
 
@@ -40,7 +46,10 @@ simulate: build ## The commit protocol under seeded faults [SEED=n] [SECONDS_MAX
 figures: setup servers ## Measure what the README shows of the registry's link, and draw it
 	$(CARGO) test --workspace --locked --test it -- --ignored --exact bounds::figure::registry_bytes --nocapture
 
-test: setup format plugins clippy docs unit deny ## Everything that decides whether a change lands
+component-tests: setup ## The engine under the plain wasmtime CLI; installs wasmtime and wac the first time (10 minutes on 2 cores)
+	@.ci/component-tests
+
+test: setup format rust-plugins clippy docs kits unit components deny ## Everything that decides whether a change lands
 	@echo "==> all checks passed"
 
 format:
@@ -59,10 +68,20 @@ docs: setup
 	@echo "==> docs"
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
-unit: setup servers plugins
+unit: setup servers rust-plugins
 	@echo "==> tests"
 	$(CARGO) test --workspace --locked
 	cd guest-examples && $(CARGO) test --workspace --target $$(rustc -vV | sed -n 's/^host: //p') --locked
+
+# The kits in Python and JavaScript, on stand-ins for the engine: seconds, and nothing to install but the languages.
+kits:
+	@echo "==> the kits in Python and JavaScript"
+	@.ci/interpreters
+	cd guest-examples/python && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -t . -s tests
+	cd guest-examples/javascript && node --import ./stand-in/register.js --test-reporter dot --test tests/
+
+components: setup rust-plugins
+	@.ci/component-tests --cached
 
 deny: $(DENY)
 	@echo "==> licences, bans, sources"

@@ -85,6 +85,11 @@ impl HostState {
         self
     }
 
+    /// What bounds the memories and tables of the instance, for [`wasmtime::Store::limiter`].
+    pub fn limiter(&mut self) -> &mut Budget {
+        &mut self.budget
+    }
+
     /// Whether the instance holds nothing: no read point, no spilled body.
     pub(crate) fn is_idle(&self) -> bool {
         self.read_points.is_empty() && self.table.is_empty()

@@ -13,6 +13,7 @@ use super::{Global, quantity, run};
 
 /// Look at plugins
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  sop plugin check indexer.wasm")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,

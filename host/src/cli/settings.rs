@@ -155,11 +155,10 @@ impl Global {
 fn read(path: &Path) -> Outcome<Settings> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
     toml::from_str(&text).map_err(|error| {
-        Failure::usage(format!("{}: {}", path.display(), error.message()))
-            .advise(
-                "it may hold `database`, `registry`, `disk-cache`, `disk-cache-bytes` and a table \
+        Failure::usage(format!("{}: {}", path.display(), error.message())).advise(
+            "it may hold `database`, `registry`, `disk-cache`, `disk-cache-bytes` and a table \
                  `[object-store]`",
-            )
+        )
     })
 }
 

@@ -55,6 +55,7 @@ pub use transaction::Transaction;
 use crate::capability::{Authority, Budget, Grants, HostState};
 use crate::config::{Config, Url};
 use crate::error::Result;
+use crate::plugin::RunLimits;
 use crate::runtime::{Runtime, TokioRuntime};
 pub use crate::storage::DiskStatistics;
 
@@ -224,6 +225,18 @@ impl Database {
             Arc::clone(&self.core.storage),
             authority,
             Budget::host(),
+            Arc::clone(self.core.pool.counters()),
+        )
+    }
+
+    /// The same for a run of a plugin, within these limits: [`HostState::limiter`] for memory and tables. Time is for the
+    /// embedding to watch.
+    pub fn host_state_within(&self, grants: Grants, limits: &RunLimits) -> HostState {
+        let names = Arc::clone(&self.core.names);
+        HostState::new(
+            Arc::clone(&self.core.storage),
+            Authority::plugin(Arc::new(grants), names),
+            limits.budget(),
             Arc::clone(self.core.pool.counters()),
         )
     }

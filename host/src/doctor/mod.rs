@@ -43,8 +43,7 @@ pub struct Latency {
 impl Latency {
     fn of(mut times: Vec<Duration>) -> Option<Self> {
         times.sort_unstable();
-        let microseconds =
-            |time: &Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let microseconds = |time: &Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Some(Self {
             least_us: times.first().map(microseconds)?,
             median_us: times.get(times.len() / 2).map(microseconds)?,

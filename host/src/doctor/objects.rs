@@ -58,7 +58,10 @@ async fn measure_all(objects: &dyn Objects, runtime: &dyn Runtime, chart: &mut C
     let body = Bytes::from(vec![7; OBJECT_BYTES]);
     let put = measure(async |round| {
         let name = names.get(round).unwrap_or(&name);
-        matches!(objects.put_if_absent(name, body.clone()).await, Ok(Stored::New))
+        matches!(
+            objects.put_if_absent(name, body.clone()).await,
+            Ok(Stored::New)
+        )
     });
     let put = put.await;
     let first = names.first().unwrap_or(&name);
@@ -141,7 +144,9 @@ pub(super) async fn epochs(
             if survey.newest > survey.real {
                 chart.warn(
                     "epochs",
-                    format!("{message}; a recovery is under way, or stopped: the next one steps over it"),
+                    format!(
+                        "{message}; a recovery is under way, or stopped: the next one steps over it"
+                    ),
                 );
             } else {
                 chart.fine("epochs", message);

@@ -79,7 +79,9 @@ fn version(examination: &Examination, chart: &mut Chart) {
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let (major, minor) = VERSION_LEAST;
     if version < VERSION_LEAST {
-        let message = format!("{text}: commands are missing that the scripts need; use {major}.{minor} or newer");
+        let message = format!(
+            "{text}: commands are missing that the scripts need; use {major}.{minor} or newer"
+        );
         chart.problem("version", message);
     } else {
         chart.fine("version", text);
@@ -119,7 +121,9 @@ fn memory(examination: &Examination, chart: &mut Chart) {
         String::new()
     };
     if policy == "noeviction" {
-        let message = format!("noeviction: when its memory is full it refuses commits, and loses nothing{history}");
+        let message = format!(
+            "noeviction: when its memory is full it refuses commits, and loses nothing{history}"
+        );
         chart.fine("eviction", message);
     } else if most == 0 {
         let message = format!(
@@ -135,7 +139,8 @@ fn memory(examination: &Examination, chart: &mut Chart) {
         );
         chart.problem("eviction", message);
     }
-    let mebibytes = |bytes: u64| format!("{}.{} MiB", bytes >> 20, (bytes >> 10) % 1024 * 10 / 1024);
+    let mebibytes =
+        |bytes: u64| format!("{}.{} MiB", bytes >> 20, (bytes >> 10) % 1024 * 10 / 1024);
     if most == 0 {
         let message = format!("{} used, no maximum", mebibytes(used));
         chart.fine("memory", message);
@@ -164,7 +169,10 @@ fn persistence(examination: &Examination, standing: &Standing, chart: &mut Chart
         standing.segments, standing.segment_bytes
     );
     if loading {
-        chart.warn("persistence", format!("it is loading its data set; {message}"));
+        chart.warn(
+            "persistence",
+            format!("it is loading its data set; {message}"),
+        );
     } else {
         chart.fine("persistence", message);
     }
@@ -197,7 +205,9 @@ async fn epoch(server: &RedisServer, standing: &Standing, chart: &mut Chart) {
     let recovers = "the next host that opens the database recovers it from the object store";
     match (active, remembered, standing.epoch) {
         (Some(active), _, Some(began)) if active == began => {
-            let message = format!("{active}: stamped by this server, complete, and the newest of the database");
+            let message = format!(
+                "{active}: stamped by this server, complete, and the newest of the database"
+            );
             chart.fine("epoch", message);
         }
         (Some(active), _, Some(began)) if active < began => {

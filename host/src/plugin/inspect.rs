@@ -2,10 +2,11 @@
 
 use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
 
+use super::keyvalue;
 use crate::capability::is_wasi;
 use crate::error::{Error, Result};
 
-/// What plugins are given beside an inert WASI, without versions.
+/// What plugins are given beside an inert WASI and `wasi:keyvalue`, without versions.
 const GIVEN: [&str; 2] = ["sop:engine/types", "sop:engine/transactions"];
 
 /// The names that a component imports, in order. Fails on anything that is not a component. A name for a type that is
@@ -53,7 +54,7 @@ pub fn imports(bytes: &[u8]) -> Result<Vec<String>> {
 /// What a plugin gets for one of its imports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportKind {
-    /// Transactions on the stores it is granted.
+    /// Transactions on the stores it is granted, as such or through `wasi:keyvalue`.
     Transactions,
     /// A WASI interface that is there and reaches nothing.
     Inert,
@@ -64,7 +65,7 @@ pub enum ImportKind {
 impl ImportKind {
     /// What an import of this name is answered with.
     pub fn of(name: &str) -> Self {
-        if GIVEN.contains(&interface(name)) {
+        if GIVEN.contains(&interface(name)) || keyvalue::is_given(name) {
             Self::Transactions
         } else if is_wasi(name) {
             Self::Inert

@@ -38,7 +38,8 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// Checks that the bytes are a component that imports nothing but `sop:engine/types`, `sop:engine/transactions` and WASI 0.2
+    /// Checks that the bytes are a component that imports nothing but `sop:engine/types`, `sop:engine/transactions`,
+    /// `wasi:keyvalue` (drafts 0.2.0-draft and 0.2.0-draft2; its buckets are stores) and WASI 0.2
     /// (which is inert: no files, no network, no environment, no time) and exports `run`, composes it with the engine and compiles it. What was compiled once is kept on disk, by content.
     ///
     /// # Errors

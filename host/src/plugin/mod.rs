@@ -1,7 +1,7 @@
 //! Plugins: programs of any language that work on stores, sandboxed.
 //!
 //! ```text
-//! bytes ── inspect ──> imports sop:engine, at most WASI ── compose ──> plugin + engine, one component ── compile ──> Plugin
+//! bytes ── inspect ──> imports sop:engine, wasi:keyvalue, at most WASI ── compose ──> plugin + engine, one component ── compile ──> Plugin
 //!
 //! run ── fresh instance {grants, limits} ──> `run(request)` ──> response
 //!   ^                                            │ conflict, and nothing of this run has committed
@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Invariants:
-//! - a plugin is given `sop:engine/types` and `sop:engine/transactions`, an inert WASI where its language needs one, and nothing
-//!   else: no file, time, network, and never the engine's own imports;
+//! - a plugin is given `sop:engine/types` and `sop:engine/transactions`, `wasi:keyvalue` through an adapter that has no more than
+//!   these, an inert WASI where its language needs one, and nothing else: no file, time, network, and never the engine's own imports;
 //! - each attempt of a run gets a fresh instance with fresh memory, dropped at its end with all it held: a transaction that
 //!   was open is thereby rolled back;
 //! - a run that exceeds a limit is stopped, and its caller is told which limit;
@@ -20,10 +20,12 @@
 
 mod compose;
 mod inspect;
+mod keyvalue;
 mod load;
 mod options;
 mod run;
 
+pub use compose::compose;
 pub use inspect::{ImportKind, imports as component_imports};
 pub use load::Plugin;
 pub use options::{RunLimits, RunOptions};

@@ -49,7 +49,7 @@ impl Default for RunLimits {
 }
 
 impl RunLimits {
-    pub(super) fn budget(&self) -> Budget {
+    pub(crate) fn budget(&self) -> Budget {
         Budget::new(self.memory_bytes, self.table_elements, self.call_bytes)
     }
 }

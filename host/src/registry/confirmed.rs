@@ -131,8 +131,8 @@ impl State {
             self.ends.push(0);
         }
         let unchanged = || self.feed.get(&id).is_none_or(|&last| last <= at);
-        let holds = at == self.position
-            || (self.feed_since <= at && at < self.position && unchanged());
+        let holds =
+            at == self.position || (self.feed_since <= at && at < self.position && unchanged());
         let (generation, until) = if holds {
             (self.generation(), self.position)
         } else {

@@ -279,7 +279,11 @@ async fn what_this_host_published_itself_is_not_asked_for() {
         let at = confirmed.now(None, Version::MAX).await.unwrap().version;
         let expected = counted.inner.resolve(&[own], at).await.unwrap();
         let found = confirmed.resolve_here(&[own], at);
-        assert_eq!(found.expect("it is known").unwrap(), expected, "round {round}");
+        assert_eq!(
+            found.expect("it is known").unwrap(),
+            expected,
+            "round {round}"
+        );
         confirmed.release(at);
     }
     assert_eq!(counted.confirmed.load(Ordering::SeqCst), asked);

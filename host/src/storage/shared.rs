@@ -15,8 +15,8 @@ use parking_lot::Mutex;
 use sop_engine::storage::StorageError;
 
 use super::{Inner, Life, Storage, StorageOptions, StorageParts};
-use crate::blob::{BlobStore, SegmentKey};
 use crate::blob::objects::store::ObjectBlobs;
+use crate::blob::{BlobStore, SegmentKey};
 use crate::cache::disk::DiskTier;
 use crate::commit::{Inclusion, Parts, Succession};
 use crate::recovery::epoch::{Epoch, EpochError, EpochStore, Target};

@@ -31,6 +31,8 @@ pub enum Fault {
     Refuse,
     /// It is passed on after this time.
     Delay(Duration),
+    /// It is passed on after a random time up to this one.
+    Jitter(Duration),
     /// It is passed on when it is let go: a server that stops for a while.
     Hold,
     /// So many of its bytes are passed on, then both connections are closed.
@@ -227,6 +229,10 @@ impl Shared {
         match fault {
             Fault::Refuse => return false,
             Fault::Delay(time) => tokio::time::sleep(time).await,
+            Fault::Jitter(most) => {
+                let share = rand::random::<f64>();
+                tokio::time::sleep(most.mul_f64(share)).await;
+            }
             Fault::Hold => self.hold(false).await,
             Fault::TrapRequest => self.hold(true).await,
             _ => {}

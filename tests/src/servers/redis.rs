@@ -43,6 +43,10 @@ pub fn wait_for(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+fn is_interrupted(error: &redis::RedisError) -> bool {
+    error.is_io_error() && error.to_string().contains("(os error 4)")
+}
+
 /// One server process.
 #[derive(Debug)]
 pub struct RedisProcess {
@@ -126,8 +130,18 @@ impl RedisProcess {
         self.query(words).ok()
     }
 
-    /// Sends one command on a connection of its own.
+    /// Sends one command on a connection of its own, and again when a signal comes between: one that may run twice.
     pub fn query<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        loop {
+            match self.query_once(words) {
+                // A child that stops or ends is a signal, and reads with a time limit do not go on after one.
+                Err(error) if is_interrupted(&error) => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn query_once<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
         let mut connection = self.connection()?;
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
@@ -141,9 +155,9 @@ impl RedisProcess {
             .unwrap_or_else(|error| panic!("{words:?}: {error}"));
     }
 
-    /// One line of INFO.
+    /// One line of INFO; nothing if the server does not answer, as one that changes its role.
     pub fn info(&self, section: &str, name: &str) -> String {
-        let text: String = self.query(&["INFO", section]).unwrap();
+        let text: String = self.try_command(&["INFO", section]).unwrap_or_default();
         let line = text
             .lines()
             .find_map(|line| line.strip_prefix(&format!("{name}:")));
@@ -156,7 +170,9 @@ impl RedisProcess {
         let lines = text.lines().filter_map(|line| {
             let (name, figures) = line.strip_prefix("cmdstat_")?.split_once(':')?;
             let figure = |name: &str| -> u64 {
-                let mut figures = figures.split(',').filter_map(|figure| figure.split_once('='));
+                let mut figures = figures
+                    .split(',')
+                    .filter_map(|figure| figure.split_once('='));
                 let figure = figures.find_map(|(other, value)| (other == name).then_some(value));
                 figure.map_or(0, |figure| figure.parse().unwrap())
             };

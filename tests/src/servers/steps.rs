@@ -15,6 +15,8 @@ type Act = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct State {
+    /// The counting begins with a request that has this text.
+    from: String,
     /// What came since the counting began.
     seen: Vec<String>,
     /// Which of them springs the trap, from 1.
@@ -36,7 +38,19 @@ impl std::fmt::Debug for Steps {
 impl Steps {
     /// Begins to count anew. At request number `at`, from 1, something is done; the request or its answer is then held.
     pub fn arm(&self, at: usize, moment: Moment, act: impl FnOnce() + Send + 'static) {
+        self.arm_from("", at, moment, act);
+    }
+
+    /// The same, counted from the first request that has this text in its short form.
+    pub fn arm_from(
+        &self,
+        from: &str,
+        at: usize,
+        moment: Moment,
+        act: impl FnOnce() + Send + 'static,
+    ) {
         *self.0.lock() = State {
+            from: from.to_owned(),
             seen: Vec::new(),
             at,
             moment: Some(moment),
@@ -62,7 +76,11 @@ impl Steps {
 
     pub(super) fn step(&self, head: &str) -> Option<Moment> {
         let mut state = self.0.lock();
-        state.seen.push(short(head));
+        let request = short(head);
+        if state.seen.is_empty() && !request.contains(&state.from) {
+            return None;
+        }
+        state.seen.push(request);
         state.moment.filter(|_| state.seen.len() == state.at)
     }
 

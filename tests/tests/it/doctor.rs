@@ -18,7 +18,11 @@ struct Options(Vec<String>);
 impl Options {
     fn directory(path: &Path, registry: &str) -> Self {
         let database = format!("dir:{}", path.display());
-        Self(["--database", &database, "--registry", registry].map(str::to_owned).to_vec())
+        Self(
+            ["--database", &database, "--registry", registry]
+                .map(str::to_owned)
+                .to_vec(),
+        )
     }
 
     fn objects(settings: &BTreeMap<String, String>) -> Self {
@@ -42,11 +46,18 @@ impl Options {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let answer: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{output:?}"));
         let healthy = answer["healthy"].as_bool().unwrap();
-        assert_eq!(output.status.code(), Some(i32::from(!healthy)), "{output:?}");
+        assert_eq!(
+            output.status.code(),
+            Some(i32::from(!healthy)),
+            "{output:?}"
+        );
         let findings = answer["findings"].as_array().unwrap().iter();
         let named = findings.map(|finding| {
             let text = |name: &str| finding[name].as_str().unwrap().to_owned();
-            (format!("{}: {}", text("part"), text("subject")), finding.clone())
+            (
+                format!("{}: {}", text("part"), text("subject")),
+                finding.clone(),
+            )
         });
         (healthy, named.collect())
     }
@@ -55,7 +66,9 @@ impl Options {
     #[track_caller]
     fn expect(&self, healthy: bool, subject: &str, grade: &str, message: &str) -> Value {
         let (found, findings) = self.examine();
-        let finding = findings.get(subject).unwrap_or_else(|| panic!("{subject}: {findings:#?}"));
+        let finding = findings
+            .get(subject)
+            .unwrap_or_else(|| panic!("{subject}: {findings:#?}"));
         let text = finding["message"].as_str().unwrap();
         assert!(text.contains(message), "{text}");
         assert_eq!(finding["grade"], grade, "{findings:#?}");
@@ -108,14 +121,20 @@ fn fit_servers_are_measured_and_nothing_is_left() {
     ] {
         let latency = &findings[subject]["latency"];
         let (least, median) = (latency["least_us"].as_u64(), latency["median_us"].as_u64());
-        assert!(least.unwrap() <= median.unwrap() && median > Some(0), "{latency}");
+        assert!(
+            least.unwrap() <= median.unwrap() && median > Some(0),
+            "{latency}"
+        );
     }
     assert!(!folder.path().join("probe").exists());
     assert_eq!(redis.query::<u64>(&["DBSIZE"]).unwrap(), keys);
 
     let text = options.run(&["doctor"]);
     let text = String::from_utf8(text.stdout).unwrap();
-    assert!(text.contains("round trip") && text.contains("\nhealthy"), "{text}");
+    assert!(
+        text.contains("round trip") && text.contains("\nhealthy"),
+        "{text}"
+    );
 
     redis.command(&["FLUSHALL"]);
     options.expect(true, "registry: epoch", "warning", "recovers it");
@@ -139,10 +158,18 @@ fn a_registry_that_throws_keys_away_is_a_problem() {
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     options.expect(true, "registry: eviction", "warning", "allkeys-lru");
     redis.command(&["CONFIG", "SET", "maxmemory", "100mb"]);
-    options.expect(false, "registry: eviction", "problem", "maxmemory-policy noeviction");
+    options.expect(
+        false,
+        "registry: eviction",
+        "problem",
+        "maxmemory-policy noeviction",
+    );
     let refused = options.run(&["stores"]);
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && text.contains("noeviction"), "{text}");
+    assert!(
+        !refused.status.success() && text.contains("noeviction"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -170,7 +197,10 @@ fn a_user_without_a_right_and_a_server_out_of_reach_are_problems() {
     let options = Options::directory(folder.path(), &url);
     let finding = options.expect(false, "registry: rights", "problem", "HINCRBY");
     let message = finding["message"].as_str().unwrap();
-    assert!(message.contains("LSET") && !message.contains("ZADD"), "{message}");
+    assert!(
+        message.contains("LSET") && !message.contains("ZADD"),
+        "{message}"
+    );
 
     let wrong = format!("redis://limited:wrong@{}", redis.host());
     let options = Options::directory(folder.path(), &wrong);

@@ -11,8 +11,10 @@
 
 mod bounds;
 mod doctor;
+mod embedding;
 mod golden;
 mod histories;
+mod keyvalue;
 mod layers;
 mod objects;
 mod readme;

@@ -15,8 +15,8 @@ use super::scripts::{ABANDON, BLOCKING, FORGET, MARK, OVERDUE, PUBLISH, RESERVE}
 use crate::blob::SegmentKey;
 use crate::limits;
 use crate::registry::{
-    Blocker, Claim, Flip, FlipKind, Group, Publication, Published, RegistryError, Request, Reservation,
-    Verdict,
+    Blocker, Claim, Flip, FlipKind, Group, Publication, Published, RegistryError, Request,
+    Reservation, Verdict,
 };
 
 /// Tickets are exact in six bytes.

@@ -183,7 +183,7 @@ impl Link {
             (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {
                 RegistryError::Unavailable(format!("{address}: wrong user or password ({error})"))
             }
-            (ErrorKind::Server(ServerErrorKind::NoPerm), _) => {
+            _ if is_forbidden(error) => {
                 RegistryError::Unavailable(format!("{address}: the user lacks a right ({error})"))
             }
             (ErrorKind::Server(ServerErrorKind::ResponseError), _) => {
@@ -192,6 +192,14 @@ impl Link {
             _ => RegistryError::Unavailable(format!("{address}: {error}")),
         }
     }
+}
+
+/// The user may not do it. Inside a script the server says so in words only.
+fn is_forbidden(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
+        || error
+            .detail()
+            .is_some_and(|words| words.contains("user executing the script can't"))
 }
 
 /// A replica answered: whoever is the master now has to be looked for.

@@ -204,4 +204,3 @@ fn fields(mut list: Reply) -> Result<Vec<LogicalId>, RegistryError> {
     ids.dedup();
     Ok(ids)
 }
-

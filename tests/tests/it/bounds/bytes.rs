@@ -117,5 +117,8 @@ async fn bytes_of_a_transaction_do_not_grow_with_the_number_of_hosts() {
         sixteen.feed < 2 * four.feed,
         "four times the hosts: {four:?}, {sixteen:?}"
     );
-    assert!(sixteen.broadcast > 3 * four.broadcast, "{four:?}, {sixteen:?}");
+    assert!(
+        sixteen.broadcast > 3 * four.broadcast,
+        "{four:?}, {sixteen:?}"
+    );
 }

@@ -34,7 +34,8 @@ async fn registry_bytes() {
         .iter()
         .map(|one| serde_json::json!({"hosts": one.hosts, "feed": one.feed, "broadcast": total(&all, *one)}))
         .collect();
-    let data = serde_json::json!({"unit": "bytes on the registry link for one transaction", "rows": rows});
+    let data =
+        serde_json::json!({"unit": "bytes on the registry link for one transaction", "rows": rows});
     let data = serde_json::to_string_pretty(&data).unwrap();
     std::fs::write(folder.join("registry-bytes.json"), data + "\n").unwrap();
     std::fs::write(folder.join("registry-bytes.svg"), draw(&all)).unwrap();
@@ -81,9 +82,19 @@ fn draw(all: &[Measured]) -> String {
         "<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">hosts</text>",
         BOTTOM + 42
     );
-    let feed: Vec<_> = all.iter().map(|one| (x(one.hosts.into()), y(one.feed))).collect();
-    let broadcast = all.iter().map(|one| (x(one.hosts.into()), y(total(all, *one))));
-    line(&mut svg, &broadcast.collect::<Vec<_>>(), "#c0392b", "a notice to every host");
+    let feed: Vec<_> = all
+        .iter()
+        .map(|one| (x(one.hosts.into()), y(one.feed)))
+        .collect();
+    let broadcast = all
+        .iter()
+        .map(|one| (x(one.hosts.into()), y(total(all, *one))));
+    line(
+        &mut svg,
+        &broadcast.collect::<Vec<_>>(),
+        "#c0392b",
+        "a notice to every host",
+    );
     line(&mut svg, &feed, "#1f6f8b", "capped feed (sop)");
     svg.push_str("</svg>\n");
     svg
@@ -97,7 +108,10 @@ fn line(svg: &mut String, points: &[(u64, u64)], colour: &str, label: &str) {
         path.join("L")
     );
     for (x, y) in points {
-        let _ = writeln!(svg, "<circle cx=\"{x}\" cy=\"{y}\" r=\"3\" fill=\"{colour}\"/>");
+        let _ = writeln!(
+            svg,
+            "<circle cx=\"{x}\" cy=\"{y}\" r=\"3\" fill=\"{colour}\"/>"
+        );
     }
     if let Some((x, y)) = points.last() {
         let _ = writeln!(

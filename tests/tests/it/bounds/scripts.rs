@@ -41,7 +41,8 @@ fn key(unique: u64) -> SegmentKey {
 }
 
 async fn registry(process: &RedisProcess, handles: u64) -> std::sync::Arc<dyn Registry> {
-    let server = RedisServer::connect(&process.url(), "bounds", RedisOptions::default());
+    let url = process.url();
+    let server = RedisServer::connect(&url, "bounds", RedisOptions::default());
     let server = server.await.unwrap();
     let standing = server.standing().await.unwrap();
     let entries: Vec<_> = (0..handles)
@@ -146,17 +147,31 @@ async fn measure(handles: u64) -> (BTreeMap<String, u64>, u64) {
 async fn no_script_does_more_in_a_larger_database() {
     let (few, few_us) = measure(1_000).await;
     let (many, many_us) = measure(100_000).await;
-    println!("{ROUNDS} rounds of every call: {few_us} us with 10^3 handles, {many_us} us with 10^5");
+    println!(
+        "{ROUNDS} rounds of every call: {few_us} us with 10^3 handles, {many_us} us with 10^5"
+    );
     println!("commands: {few:?}");
-    assert!(few.get("evalsha").is_some_and(|&count| count >= 12 * ROUNDS));
+    assert!(
+        few.get("evalsha")
+            .is_some_and(|&count| count >= 12 * ROUNDS)
+    );
     for name in ["scan", "keys", "hscan", "zscan", "sscan", "hvals"] {
         assert_eq!(many.get(name), None);
     }
     // What the clock decides (registrations are renewed, the lowest snapshot is looked up) differs by a few.
-    let slack = |name: &str| if matches!(name, "hget" | "hset") { ROUNDS } else { 0 };
+    let slack = |name: &str| {
+        if matches!(name, "hget" | "hset") {
+            ROUNDS
+        } else {
+            0
+        }
+    };
     for (name, &count) in &few {
         let other = many.get(name).copied().unwrap_or(0);
-        assert!(count.abs_diff(other) <= slack(name), "{name}: {count}, {other}");
+        assert!(
+            count.abs_diff(other) <= slack(name),
+            "{name}: {count}, {other}"
+        );
     }
     assert!(
         many_us < TIMES_MAX * few_us,

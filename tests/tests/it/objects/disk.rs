@@ -47,7 +47,10 @@ impl Place {
     fn files(&self) -> Vec<PathBuf> {
         let folders = std::fs::read_dir(self.folder.path()).unwrap();
         let folders = folders.map(|entry| entry.unwrap().path());
-        folders.filter(|path| path.is_dir()).flat_map(|path| list(&path)).collect()
+        folders
+            .filter(|path| path.is_dir())
+            .flat_map(|path| list(&path))
+            .collect()
     }
 
     /// Reads everything; answers how many bodies were fetched for it.
@@ -81,14 +84,12 @@ async fn a_host_that_starts_again_is_warm_and_believes_nothing_damaged() {
     });
     fill.await.unwrap();
     database.close().await.unwrap();
-    drop(database);
 
     let cold = place.open(true).await;
     assert!(place.read(&cold).await > 0, "the folder is empty");
     let kept = place.files().len();
     assert!(kept > 5, "{kept} files");
     cold.close().await.unwrap();
-    drop(cold);
 
     let warm = place.open(true).await;
     assert_eq!(place.read(&warm).await, 0, "all of it is in the folder");
@@ -108,7 +109,6 @@ async fn a_host_that_starts_again_is_warm_and_believes_nothing_damaged() {
     let healed = place.open(true).await;
     assert!(place.read(&healed).await > 0, "what is damaged is fetched");
     healed.close().await.unwrap();
-    drop(healed);
     let warm = place.open(true).await;
     assert_eq!(place.read(&warm).await, 0, "and kept again");
     warm.close().await.unwrap();

@@ -46,7 +46,7 @@ fn host() {
         stopping.store(true, Ordering::Relaxed);
     });
     super::runtime().block_on(async {
-        let database = place.open().await.unwrap();
+        let database = place.open_patiently().await;
         let mut working = Vec::new();
         for client in 0..clients {
             let client = Client {

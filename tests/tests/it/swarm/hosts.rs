@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use sop_host::{Backends, Database};
+use sop_host::{Backends, Database, Error};
 
 use super::host::{MARK, ORDER};
 
@@ -48,6 +48,20 @@ impl Place {
     pub async fn open(&self) -> sop_host::Result<Database> {
         let builder = Database::builder().url(&self.url);
         builder.backends(self.backends.clone()).open().await
+    }
+
+    /// Opens it as soon as servers that were taken away are back.
+    pub async fn open_patiently(&self) -> Database {
+        let begun = Instant::now();
+        loop {
+            match self.open().await {
+                Ok(database) => return database,
+                Err(Error::Unavailable(_)) if begun.elapsed() < super::GOES_ON => {
+                    tokio::time::sleep(LOOK).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     fn json(&self) -> Value {
@@ -126,6 +140,12 @@ impl Record {
             _ => return,
         };
         self.told.insert(line, told);
+    }
+
+    /// Takes over what a host told that was killed: what it did not know, nobody will.
+    fn add_killed(&mut self, mut other: Self) {
+        other.told.retain(|_, told| *told != Told::Unknown);
+        self.add(other);
     }
 
     fn add(&mut self, other: Self) {
@@ -213,6 +233,11 @@ impl Host {
     /// So many transfers were acknowledged.
     pub fn acknowledged(&self) -> usize {
         self.record.lock().acknowledged
+    }
+
+    /// Stops it where it is.
+    pub fn stop(&self) {
+        kill_process(self.pid(), Signal::STOP).unwrap();
     }
 
     /// Lets it go on after it was stopped.
@@ -357,7 +382,14 @@ impl Hosts {
     /// Kills a host and takes note of what it had told.
     pub fn kill(&mut self, index: usize) {
         let record = self.hosts.remove(index).kill();
-        self.gone.add(record);
+        self.gone.add_killed(record);
+    }
+
+    /// Kills a host and starts another in its stead.
+    pub fn replace(&mut self, index: usize, name: usize, place: &Place, load: Load) {
+        let fresh = Host::start(name, place, load);
+        let record = std::mem::replace(&mut self.hosts[index], fresh).kill();
+        self.gone.add_killed(record);
     }
 
     /// Lets all come to an end; answers what they told.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::Rng;
 use rand::rngs::StdRng;
 use sop_host::{CommitInfo, Database, Direction, Isolation, KeyRange, Result};
+use tokio::runtime::Runtime;
 
 use super::hosts::{Place, Record, Told};
 use crate::histories::Verdict;
@@ -70,9 +71,29 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("only text was written")
 }
 
+/// Judges a database by what its hosts were told, then lets its registry lose everything: what a recovery brings back is
+/// what was there before.
+pub fn audit(runtime: &Runtime, place: &Place, record: &Record, lose: impl FnOnce()) {
+    assert_eq!(
+        record.unknown(),
+        0,
+        "the outcome of each commit becomes known"
+    );
+    let contents = runtime.block_on(Contents::of(place));
+    contents.judge(record).unwrap();
+    lose();
+    let recovered = runtime.block_on(Contents::of(place));
+    recovered.judge(record).unwrap();
+    assert!(
+        recovered == contents,
+        "{contents:?} before, {recovered:?} after a recovery"
+    );
+    println!("{} moves are there", contents.ledger.len());
+}
+
 /// What a database holds.
-#[derive(Debug, Default)]
-pub struct Contents {
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Contents {
     balances: BTreeMap<String, i64>,
     ledger: BTreeMap<String, String>,
     /// What the stores say how many items they have.
@@ -81,8 +102,8 @@ pub struct Contents {
 
 impl Contents {
     /// Reads and inspects it all.
-    pub async fn of(place: &Place) -> Self {
-        let database = place.open().await.unwrap();
+    async fn of(place: &Place) -> Self {
+        let database = place.open_patiently().await;
         let transaction = database.snapshot().await.unwrap();
         let mut contents = Self::default();
         for (index, name) in [BALANCES, LEDGER].into_iter().enumerate() {
@@ -111,13 +132,8 @@ impl Contents {
         contents
     }
 
-    /// How many moves there were.
-    pub fn moves(&self) -> usize {
-        self.ledger.len()
-    }
-
     /// Judges it by what the hosts were told.
-    pub fn judge(&self, record: &Record) -> Verdict<()> {
+    fn judge(&self, record: &Record) -> Verdict<()> {
         for (line, told) in &record.told {
             let there = self.ledger.contains_key(line);
             match told {

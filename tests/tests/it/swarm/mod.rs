@@ -6,6 +6,7 @@
 //!     │        hosts: several of them, stopped, continued and killed by the test
 //!     ▼
 //!   loss, failover, zombie, objects: hosts under load while a server or a host fails
+//!   storm: all of that at random
 //!   steps: one host, killed at each of its calls of registry and object store
 //! ```
 //! Each test prints its seed and the command that repeats it. How the processes interleave no seed decides, so each goal
@@ -19,6 +20,7 @@ mod loss;
 mod objects;
 mod programs;
 mod steps;
+mod storm;
 mod zombie;
 
 use std::time::Duration;

@@ -1,0 +1,11 @@
+;; One instance over several calls: what one call wrote the next one reads, and past versions stay as they were.
+(assert_return (invoke "put" (str.const "a") (str.const "one")) (u64.const 1099511627777))
+(assert_return (invoke "put" (str.const "a") (str.const "two")) (u64.const 1099511627778))
+(assert_return (invoke "put" (str.const "b") (str.const "")) (u64.const 1099511627779))
+(assert_return (invoke "count") (u64.const 2))
+(assert_return (invoke "get" (str.const "a") (option.none)) (option.some (str.const "two")))
+(assert_return (invoke "get" (str.const "b") (option.none)) (option.some (str.const "")))
+(assert_return (invoke "get" (str.const "c") (option.none)) (option.none))
+(assert_return (invoke "get" (str.const "a") (option.some (u64.const 1099511627777))) (option.some (str.const "one")))
+(assert_return (invoke "get" (str.const "b") (option.some (u64.const 1099511627778))) (option.none))
+(assert_trap (invoke "wrong") "unreachable")

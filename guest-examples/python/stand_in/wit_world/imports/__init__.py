@@ -1,0 +1,1 @@
+"""Stands in for the imports of the world `plugin`."""
