@@ -28,6 +28,7 @@ plugins: build servers ## Plugins in Rust, Python and JavaScript work on one sto
 	@echo "==> building the example plugins in Python and JavaScript"
 	.ci/languages
 	python3 guest-examples/languages.py $(LANGUAGES)
+	.ci/projects
 
 build: setup rust-plugins ## Build the engine component, the library and the binary `sop`
 	@echo "==> building sop (the first build compiles wasmtime: several minutes on 2 cores)"

@@ -63,7 +63,18 @@ const COMPONENTS: [Component; 3] = [
     },
 ];
 
+/// What `sop plugin new` writes: files that are new in there are noticed like changed ones.
+const KITS: [&str; 4] = [
+    "host/src/cli/plugin/templates",
+    "guest-examples/sdk",
+    "guest-examples/python",
+    "guest-examples/javascript",
+];
+
 fn main() -> Result<()> {
+    for kit in KITS {
+        println!("cargo::rerun-if-changed=../{kit}");
+    }
     for component in &COMPONENTS {
         let variable = component.variable;
         println!("cargo::rerun-if-env-changed={variable}");

@@ -76,7 +76,7 @@ pub enum Error {
     PluginInvalid(String),
     /// The plugin imports something that plugins are not given.
     #[error(
-        "the plugin imports `{0}`, which plugins are not given: only sop:engine/types and sop:engine/transactions"
+        "the plugin imports `{0}`, which plugins are not given: only sop:engine, the drafts 0.2.0-draft and 0.2.0-draft2 of wasi:keyvalue, and an inert WASI 0.2"
     )]
     PluginImport(String),
     /// The plugin trapped; its transactions were rolled back. Carries the trap.

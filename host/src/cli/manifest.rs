@@ -10,6 +10,7 @@
 //! [limits]
 //! memory-bytes = "64MiB"        # a number, or text with a unit
 //! timeout = "5s"
+//! fuel = 100000000              # instructions; counted only if they are limited
 //! call-bytes = "1GiB"
 //! response-bytes = "1MiB"
 //! output-bytes = "64KiB"
@@ -58,6 +59,7 @@ enum Mode {
 struct Limits {
     memory_bytes: Option<Bytes>,
     timeout: Option<Time>,
+    fuel: Option<u64>,
     call_bytes: Option<Bytes>,
     response_bytes: Option<Bytes>,
     output_bytes: Option<Bytes>,
@@ -197,6 +199,7 @@ impl Manifest {
             limits: RunLimits {
                 memory_bytes: bytes(limits.memory_bytes, default.memory_bytes),
                 wall: limits.timeout.map_or(default.wall, |Time(time)| time),
+                fuel: limits.fuel,
                 call_bytes: bytes(limits.call_bytes, default.call_bytes),
                 response_bytes: bytes(limits.response_bytes, default.response_bytes),
                 output_bytes: bytes(limits.output_bytes, default.output_bytes),
@@ -233,7 +236,7 @@ mod tests {
     fn everything_that_a_flag_can_say_a_file_can_say() {
         let folder = folder(
             "[grants]\nqueue = \"rw\"\n\"index/*\" = \"create\"\nlog = \"ro\"\n\
-             [limits]\nmemory-bytes = \"64MiB\"\ntimeout = \"250ms\"\ncall-bytes = 10\nretries = 3\n\
+             [limits]\nmemory-bytes = \"64MiB\"\ntimeout = \"250ms\"\nfuel = 7\ncall-bytes = 10\nretries = 3\n\
              [input]\njson = { next = [1, 2] }\n",
         );
         let manifest = Manifest::beside(&folder.path().join("a.wasm")).unwrap();
@@ -241,6 +244,7 @@ mod tests {
         assert_eq!(texts, ["index/*:create", "log:ro", "queue:rw"]);
         assert_eq!(manifest.limits.memory_bytes, 64 << 20);
         assert_eq!(manifest.limits.wall, Duration::from_millis(250));
+        assert_eq!(manifest.limits.fuel, Some(7));
         assert_eq!(manifest.limits.call_bytes, 10);
         assert_eq!(
             manifest.limits.response_bytes,

@@ -171,7 +171,7 @@ pub(crate) fn main() -> std::process::ExitCode {
 
 /// What a process of this program does that compiles a plugin for another one.
 fn compile() -> std::process::ExitCode {
-    match compile_standard_input() {
+    match compile_standard_input(std::env::args_os().skip(2)) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             let message = match error {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use sop_host::engine_pool::Metering;
 use sop_host::{Database, Plugin, RunLimits, RunOptions, RunReport};
 
 use super::console::Console;
@@ -58,6 +59,9 @@ pub(crate) struct Arguments {
     /// Most time of a run, waiting included, such as 5s
     #[arg(long, value_name = "TIME", value_parser = quantity::parse_duration, help_heading = "Limits")]
     timeout: Option<Duration>,
+    /// Most instructions of a run, counted alike on every machine, such as 100000000. Counting makes it slower
+    #[arg(long, value_name = "UNITS", help_heading = "Limits")]
+    fuel: Option<u64>,
     /// Most bytes between the engine and the host in a run, such as 1GiB
     #[arg(long, value_name = "BYTES", value_parser = quantity::parse_bytes, help_heading = "Limits")]
     call_bytes: Option<u64>,
@@ -107,7 +111,7 @@ impl Arguments {
             false => self.grant.clone(),
         };
         let options = self.options(&manifest, &grants);
-        let plugin = load(&self.plugin).await?;
+        let plugin = load(&self.plugin, metering(&options)).await?;
         let (global, purpose) = database(global, &grants);
         let database = open(&global, purpose).await?;
         let run = Run {
@@ -130,6 +134,7 @@ impl Arguments {
             limits: RunLimits {
                 memory_bytes: self.memory_bytes.unwrap_or(limits.memory_bytes),
                 wall: self.timeout.unwrap_or(limits.wall),
+                fuel: self.fuel.or(limits.fuel),
                 call_bytes: self.call_bytes.unwrap_or(limits.call_bytes),
                 response_bytes: self.response_bytes.unwrap_or(limits.response_bytes),
                 output_bytes: self.output_bytes.unwrap_or(limits.output_bytes),
@@ -267,14 +272,18 @@ impl Run<'_> {
 }
 
 fn json(report: &RunReport) -> serde_json::Value {
-    serde_json::json!({
+    let mut json = serde_json::json!({
         "response": BytesRef(&report.response),
         "retries": report.retries,
         "duration_us": u64::try_from(report.duration.as_micros()).unwrap_or(u64::MAX),
         "memory_bytes": report.memory_bytes,
         "call_bytes": report.call_bytes,
         "output_bytes_dropped": report.output_bytes_dropped,
-    })
+    });
+    if let (Some(fuel), Some(members)) = (report.fuel, json.as_object_mut()) {
+        members.insert("fuel".to_owned(), fuel.into());
+    }
+    json
 }
 
 /// The bytes of a component; those of a `.wat` are assembled.
@@ -286,10 +295,18 @@ pub(super) fn read(path: &Path) -> Outcome<Vec<u8>> {
     }
 }
 
-async fn load(path: &Path) -> Outcome<Plugin> {
+/// Instructions are counted where they are limited.
+fn metering(options: &RunOptions) -> Metering {
+    match options.limits.fuel {
+        Some(_) => Metering::Fuel,
+        None => Metering::Time,
+    }
+}
+
+async fn load(path: &Path, metering: Metering) -> Outcome<Plugin> {
     let bytes = read(path)?;
     let named = |failure: Failure| failure.after(&path.display().to_string());
-    let loaded = Plugin::load(bytes).await;
+    let loaded = Plugin::load_metered(bytes, metering).await;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let loaded = loaded.map(|plugin| plugin.named(&name));
     loaded.map_err(|error| named(error.into()))

@@ -18,6 +18,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::compiler::artefact;
+use super::wasm::Metering;
 use crate::error::{Error, Result};
 
 /// Length of the checksum at the end of a file.
@@ -31,13 +32,17 @@ pub(crate) fn compile(engine: &Engine, component: &[u8]) -> wasmtime::Result<Com
 }
 
 /// The same for what strangers wrote.
-pub(crate) fn compile_stranger(engine: &Engine, component: &[u8]) -> Result<Component> {
+pub(crate) fn compile_stranger(
+    engine: &Engine,
+    metering: Metering,
+    component: &[u8],
+) -> Result<Component> {
     let invalid = |error: wasmtime::Error| match error.downcast::<Error>() {
         Ok(error) => error,
         Err(error) => Error::PluginInvalid(format!("{error:#}")),
     };
     kept(engine, component, |engine, component| {
-        Ok(artefact(engine, component)?)
+        Ok(artefact(engine, metering, component)?)
     })
     .map_err(invalid)
 }

@@ -10,6 +10,7 @@
 //!
 //! Where no program was named with [`set_compiler`] (an embedding that has none), plugins are compiled in this process.
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use wasmtime::Engine;
 
-use super::wasm::Wasm;
+use super::wasm::{Metering, Wasm};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -27,6 +28,8 @@ static COMPILER: OnceLock<PathBuf> = OnceLock::new();
 
 /// The hidden command that [`compile_standard_input`] is.
 pub const COMPILE_COMMAND: &str = "compile-component";
+/// Its argument for code that counts its instructions.
+const FUEL: &str = "fuel";
 
 /// Names the program `sop`, or another one that answers [`COMPILE_COMMAND`] with [`compile_standard_input`]: from now on
 /// plugins are compiled by it. The first name stays.
@@ -35,21 +38,21 @@ pub fn set_compiler(program: PathBuf) {
 }
 
 /// The artefact of a component, made by another process if there is a program for it.
-pub(super) fn artefact(engine: &Engine, component: &[u8]) -> Result<Vec<u8>> {
+pub(super) fn artefact(engine: &Engine, metering: Metering, component: &[u8]) -> Result<Vec<u8>> {
     match COMPILER.get() {
-        Some(program) => by_child(program, component, limits::COMPILE_TIME),
+        Some(program) => by_child(program, metering, component, limits::COMPILE_TIME),
         None => engine
             .precompile_component(component)
             .map_err(|error| Error::PluginInvalid(format!("{error:#}"))),
     }
 }
 
-/// What the other process does: a component on stdin, its artefact on stdout. Gives itself up to so much memory and processor
-/// time first.
+/// What the other process does: a component on stdin, its artefact on stdout. Takes the arguments that follow the command. Gives
+/// itself up to so much memory and processor time first.
 ///
 /// # Errors
 /// [`Error::PluginInvalid`] says why the component cannot be compiled.
-pub fn compile_standard_input() -> Result<()> {
+pub fn compile_standard_input(mut arguments: impl Iterator<Item = OsString>) -> Result<()> {
     let other = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
     let both = |value| Rlimit {
         current: Some(value),
@@ -59,11 +62,15 @@ pub fn compile_standard_input() -> Result<()> {
     setrlimit(Resource::Cpu, both(limits::COMPILE_TIME.as_secs()))
         .map_err(|error| other(&error))?;
     setrlimit(Resource::Core, both(0)).map_err(|error| other(&error))?;
+    let metering = match arguments.next() {
+        Some(argument) if argument == FUEL => Metering::Fuel,
+        _ => Metering::Time,
+    };
     let mut component = Vec::new();
     std::io::stdin()
         .read_to_end(&mut component)
         .map_err(|error| other(&error))?;
-    let engine = Wasm::compiling().map_err(|error| other(&error))?;
+    let engine = Wasm::compiling(metering).map_err(|error| other(&error))?;
     let artefact = engine
         .precompile_component(&component)
         .map_err(|error| Error::PluginInvalid(format!("{error:#}")))?;
@@ -72,7 +79,12 @@ pub fn compile_standard_input() -> Result<()> {
         .map_err(|error| other(&error))
 }
 
-fn by_child(program: &Path, component: &[u8], time: Duration) -> Result<Vec<u8>> {
+fn by_child(
+    program: &Path,
+    metering: Metering,
+    component: &[u8],
+    time: Duration,
+) -> Result<Vec<u8>> {
     let started = |error: std::io::Error| {
         Error::Unavailable(format!(
             "the compiler {} cannot be started: {error}",
@@ -81,6 +93,7 @@ fn by_child(program: &Path, component: &[u8], time: Duration) -> Result<Vec<u8>>
     };
     let mut child = Command::new(program)
         .arg(COMPILE_COMMAND)
+        .args((metering == Metering::Fuel).then_some(FUEL))
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::piped())
@@ -168,7 +181,7 @@ mod tests {
 
     fn compiled(line: &str, component: &[u8], time: Duration) -> Result<Vec<u8>> {
         let (_folder, path) = compiler(line);
-        by_child(&path, component, time)
+        by_child(&path, Metering::Time, component, time)
     }
 
     #[test]
@@ -211,7 +224,7 @@ mod tests {
             matches!(&refused, Err(Error::PluginInvalid(reason)) if reason == "a bad opcode"),
             "{refused:?}"
         );
-        let missing = by_child(Path::new("/nowhere/compiler"), b"", time);
+        let missing = by_child(Path::new("/nowhere/compiler"), Metering::Time, b"", time);
         assert!(matches!(missing, Err(Error::Unavailable(_))), "{missing:?}");
     }
 }

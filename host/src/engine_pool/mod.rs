@@ -31,4 +31,5 @@ pub use compiler::{COMPILE_COMMAND, compile_standard_input, set_compiler};
 pub(crate) use lease::{HostStore, Lease};
 pub use pool::EnginePool;
 pub use wasm::ENGINE_COMPONENT;
+pub use wasm::Metering;
 pub(crate) use wasm::Wasm;

@@ -16,6 +16,17 @@ use crate::limits;
 /// The engine component that this library carries.
 pub static ENGINE_COMPONENT: &[u8] = include_bytes!(env!("SOP_ENGINE_COMPONENT_BUILT"));
 
+/// How the work of guests is bounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Metering {
+    /// By time.
+    #[default]
+    Time,
+    /// By time and by the instructions carried out, which are counted: the same work costs the same fuel on every machine.
+    /// Counting makes all code slower.
+    Fuel,
+}
+
 /// What all databases of a process share.
 pub(crate) struct Wasm {
     /// The wasmtime engine.
@@ -29,15 +40,25 @@ pub(crate) struct Wasm {
 impl Wasm {
     /// The one of this process; made at the first call.
     pub(crate) fn shared() -> Result<&'static Self> {
-        static SHARED: OnceLock<Result<Wasm, String>> = OnceLock::new();
-        let shared = SHARED.get_or_init(|| Self::new().map_err(|error| format!("{error:#}")));
+        Self::of(Metering::Time)
+    }
+
+    /// The one of this process that bounds work so; made at the first call.
+    pub(crate) fn of(metering: Metering) -> Result<&'static Self> {
+        static TIMED: OnceLock<Result<Wasm, String>> = OnceLock::new();
+        static METERED: OnceLock<Result<Wasm, String>> = OnceLock::new();
+        let shared = match metering {
+            Metering::Time => &TIMED,
+            Metering::Fuel => &METERED,
+        };
         shared
+            .get_or_init(|| Self::new(metering).map_err(|error| format!("{error:#}")))
             .as_ref()
             .map_err(|message| Error::Internal(message.clone()))
     }
 
-    fn new() -> wasmtime::Result<Self> {
-        let engine = engine()?;
+    fn new(metering: Metering) -> wasmtime::Result<Self> {
+        let engine = engine(metering)?;
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker, |state| state)?;
         let component = compile(&engine, ENGINE_COMPONENT)?;
@@ -52,8 +73,8 @@ impl Wasm {
     }
 
     /// An engine that makes the same code as the one of this process, and no instances.
-    pub(super) fn compiling() -> wasmtime::Result<Engine> {
-        Engine::new(&config())
+    pub(super) fn compiling(metering: Metering) -> wasmtime::Result<Engine> {
+        Engine::new(&config(metering))
     }
 
     /// A wasmtime store whose guest yields at every tick of the epoch.
@@ -68,11 +89,11 @@ impl Wasm {
 }
 
 /// How code is compiled.
-fn config() -> Config {
+fn config(metering: Metering) -> Config {
     let mut config = Config::new();
     config.cranelift_opt_level(OptLevel::Speed);
     config.epoch_interruption(true);
-    config.consume_fuel(false);
+    config.consume_fuel(metering == Metering::Fuel);
     config.max_wasm_stack(limits::WASM_STACK_BYTES);
     config.async_stack_size(limits::ASYNC_STACK_BYTES);
     // What no plugin needs stays off: each is attack surface.
@@ -83,9 +104,13 @@ fn config() -> Config {
     config
 }
 
-/// The wasmtime engine: pooled allocation, or where address space is short, allocation on demand.
-fn engine() -> wasmtime::Result<Engine> {
-    let config = config();
+/// The wasmtime engine: pooled allocation, or where address space is short, allocation on demand. One that counts instructions
+/// is for the few, and takes no address space for a pool.
+fn engine(metering: Metering) -> wasmtime::Result<Engine> {
+    let config = config(metering);
+    if metering == Metering::Fuel {
+        return Engine::new(&config);
+    }
     let mut pooled = config.clone();
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling()));
     Engine::new(&pooled).or_else(|error| {

@@ -8,7 +8,7 @@ use wasmtime::component::{Component, InstancePre};
 
 use super::compose::compose;
 use crate::capability::HostState;
-use crate::engine_pool::{Wasm, compile_stranger};
+use crate::engine_pool::{Metering, Wasm, compile_stranger};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -35,6 +35,7 @@ const NAME_LETTERS: usize = 12;
 pub struct Plugin {
     pub(super) component: InstancePre<HostState>,
     pub(super) name: Arc<str>,
+    pub(super) metering: Metering,
 }
 
 impl Plugin {
@@ -45,6 +46,15 @@ impl Plugin {
     /// # Errors
     /// [`Error::PluginInvalid`], [`Error::PluginImport`], which names the import, and [`Error::Limit`] for too many bytes.
     pub async fn load(bytes: impl Into<Vec<u8>>) -> Result<Self> {
+        Self::load_metered(bytes, Metering::Time).await
+    }
+
+    /// The same with code that counts its instructions, if that is asked for: [`RunLimits::fuel`](super::RunLimits::fuel)
+    /// bounds them.
+    ///
+    /// # Errors
+    /// Those of [`Plugin::load`].
+    pub async fn load_metered(bytes: impl Into<Vec<u8>>, metering: Metering) -> Result<Self> {
         let bytes = bytes.into();
         if bytes.len() > limits::PLUGIN_BYTES_MAX {
             return Err(Error::limit(
@@ -53,20 +63,21 @@ impl Plugin {
             ));
         }
         // Compiling takes a processor for seconds.
-        let loaded = tokio::task::spawn_blocking(move || Self::compiled(&bytes)).await;
+        let loaded = tokio::task::spawn_blocking(move || Self::compiled(&bytes, metering)).await;
         loaded.map_err(|error| Error::PluginInvalid(format!("it cannot be compiled: {error}")))?
     }
 
-    fn compiled(bytes: &[u8]) -> Result<Self> {
+    fn compiled(bytes: &[u8], metering: Metering) -> Result<Self> {
         let composed = compose(bytes)?;
-        let wasm = Wasm::shared()?;
+        let wasm = Wasm::of(metering)?;
         let invalid = |error: wasmtime::Error| Error::PluginInvalid(format!("{error:#}"));
-        let component = compile_stranger(&wasm.engine, &composed)?;
+        let component = compile_stranger(&wasm.engine, metering, &composed)?;
         exports_run(&component, &wasm.engine)?;
         let hash = blake3::hash(bytes).to_hex();
         Ok(Self {
             component: wasm.linker.instantiate_pre(&component).map_err(invalid)?,
             name: hash.get(..NAME_LETTERS).unwrap_or_default().into(),
+            metering,
         })
     }
 

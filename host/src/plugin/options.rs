@@ -27,6 +27,9 @@ pub struct RunLimits {
     pub table_elements: u64,
     /// Time of each attempt, waiting included.
     pub wall: Duration,
+    /// Instructions of each attempt, the engine's included, in units of fuel: about one for each instruction. Only for a plugin
+    /// that was loaded with [`Metering::Fuel`](crate::engine_pool::Metering::Fuel); none = as many as its time allows.
+    pub fuel: Option<u64>,
     /// Bytes that cross between the engine and the host.
     pub call_bytes: u64,
     /// Bytes of the response.
@@ -41,6 +44,7 @@ impl Default for RunLimits {
             memory_bytes: limits::RUN_MEMORY_BYTES_DEFAULT,
             table_elements: limits::TABLE_ELEMENTS_MAX,
             wall: limits::RUN_WALL_DEFAULT,
+            fuel: None,
             call_bytes: limits::RUN_CALL_BYTES_DEFAULT,
             response_bytes: limits::RUN_RESPONSE_BYTES_DEFAULT,
             output_bytes: limits::RUN_OUTPUT_BYTES_DEFAULT,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::component::{ComponentType, Lift};
-use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::load::Plugin;
 use super::options::{RunLimits, RunOptions};
 use crate::capability::{Authority, Grants, HostState, LimitReached, Output, Settlement};
 use crate::database::{Database, DatabaseCore, backoff};
-use crate::engine_pool::Wasm;
+use crate::engine_pool::{Metering, Wasm};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -29,6 +29,8 @@ pub struct RunReport {
     pub call_bytes: u64,
     /// Bytes of stdout and stderr that were dropped in the last attempt, because there were too many.
     pub output_bytes_dropped: u64,
+    /// Units of fuel that the last attempt used up, if they were counted.
+    pub fuel: Option<u64>,
 }
 
 /// `run-error` of world `plugin`.
@@ -49,6 +51,7 @@ struct Attempt {
     memory_bytes: u64,
     call_bytes: u64,
     output_bytes_dropped: u64,
+    fuel: Option<u64>,
 }
 
 impl Plugin {
@@ -98,6 +101,7 @@ impl Plugin {
                         memory_bytes,
                         call_bytes,
                         output_bytes_dropped,
+                        fuel,
                         ..
                     } = attempt;
                     return Ok(RunReport {
@@ -107,6 +111,7 @@ impl Plugin {
                         memory_bytes,
                         call_bytes,
                         output_bytes_dropped,
+                        fuel,
                     });
                 }
                 Err(RunError::Failed(message)) => {
@@ -144,7 +149,13 @@ impl Plugin {
             HostState::new(Arc::clone(&core.storage), authority, limits.budget(), calls);
         state.reruns = reruns;
         let output = Output::new(&self.name, limits.output_bytes);
-        let mut store = Wasm::shared()?.store(state.with_output(output));
+        let mut store = Wasm::of(self.metering)?.store(state.with_output(output));
+        let fuel = self.fuel(limits)?;
+        if let Some(fuel) = fuel {
+            store
+                .set_fuel(fuel)
+                .map_err(|error| failure(&error, limits))?;
+        }
         let wall = wall_reached(limits);
         let deadline = Instant::now() + limits.wall;
         store.epoch_deadline_callback({
@@ -165,17 +176,31 @@ impl Plugin {
         .await;
         let answer = match stopped {
             Err(_) => Err(Error::limit(wall.name, wall.maximum)),
-            Ok(Err(trap)) => Err(failure(&trap)),
+            Ok(Err(trap)) => Err(failure(&trap, limits)),
             Ok(Ok(answer)) => Ok(answer),
         };
+        let fuel = fuel.map(|fuel| fuel.saturating_sub(store.get_fuel().unwrap_or(fuel)));
         let state = store.data();
         Ok(Attempt {
+            fuel,
             answer,
             settlement: state.settlement,
             memory_bytes: state.budget.memory_bytes(),
             call_bytes: state.budget.call_bytes(),
             output_bytes_dropped: state.output.dropped(),
         })
+    }
+
+    /// What an attempt may use up; none = it is not counted.
+    fn fuel(&self, limits: &RunLimits) -> Result<Option<u64>> {
+        match (self.metering, limits.fuel) {
+            (Metering::Time, None) => Ok(None),
+            (Metering::Time, Some(_)) => Err(Error::Invalid(
+                "fuel is counted only for a plugin that was loaded so: use Plugin::load_metered"
+                    .to_owned(),
+            )),
+            (Metering::Fuel, fuel) => Ok(Some(fuel.unwrap_or(u64::MAX))),
+        }
     }
 
     async fn call(
@@ -210,9 +235,12 @@ fn wall_reached(limits: &RunLimits) -> LimitReached {
 }
 
 /// Why a guest was stopped.
-fn failure(trap: &wasmtime::Error) -> Error {
+fn failure(trap: &wasmtime::Error, limits: &RunLimits) -> Error {
     if let Some(limit) = trap.downcast_ref::<LimitReached>() {
         return Error::limit(limit.name, limit.maximum);
+    }
+    if let (Some(Trap::OutOfFuel), Some(fuel)) = (trap.downcast_ref(), limits.fuel) {
+        return Error::limit("units of fuel", fuel);
     }
     if let Some(exit) = trap.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return Error::PluginFailed(format!("it exited with status {}", exit.0));

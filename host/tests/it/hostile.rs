@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use sop_host::engine_pool::Metering;
 use sop_host::{Error, Grant, Mode, Plugin, RunLimits, RunOptions, TransactOptions};
 
 use crate::memory;
@@ -53,6 +54,52 @@ async fn an_endless_loop_is_stopped_and_its_neighbours_go_on() {
         );
     }
     assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn fuel_is_the_same_for_the_same_work_and_its_end_is_a_limit() {
+    let db = memory().await;
+    let loops = |times: u32| {
+        alone(&format!(
+            r#"(func (export "run") (param i32 i32) (result i32) (local $left i32)
+                (local.set $left (i32.const {times}))
+                (loop (local.set $left (i32.sub (local.get $left) (i32.const 1))) (br_if 0 (local.get $left)))
+                (i32.store (i32.const 0) (i32.const 0)) (i32.store (i32.const 4) (i32.const 0))
+                (i32.store (i32.const 8) (i32.const 0)) (i32.const 0))"#
+        ))
+    };
+    let fuel = async |times, fuel| {
+        let plugin = Plugin::load_metered(loops(times), Metering::Fuel)
+            .await
+            .unwrap();
+        let limits = RunLimits {
+            fuel,
+            ..RunLimits::default()
+        };
+        plugin.run(&db, b"", &options(limits)).await
+    };
+    let used = fuel(1_000, None).await.unwrap().fuel.unwrap();
+    assert_eq!(fuel(1_000, Some(used)).await.unwrap().fuel, Some(used));
+    let more = fuel(2_000, None).await.unwrap().fuel.unwrap();
+    assert!(more > used + 1_000, "{used}, {more}");
+    let stopped = fuel(2_000, Some(used)).await.unwrap_err();
+    assert_eq!(limit_name(&stopped), "units of fuel");
+
+    let uncounted = Plugin::load(loops(1)).await.unwrap();
+    let limits = RunLimits {
+        fuel: Some(1),
+        ..RunLimits::default()
+    };
+    let refused = uncounted.run(&db, b"", &options(limits)).await.unwrap_err();
+    assert_eq!(refused.kind(), "invalid");
+    assert_eq!(
+        uncounted
+            .run(&db, b"", &options(RunLimits::default()))
+            .await
+            .unwrap()
+            .fuel,
+        None
+    );
 }
 
 #[tokio::test]

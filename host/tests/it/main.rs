@@ -9,9 +9,11 @@
 
 mod cli;
 mod costs;
+mod determinism;
 mod directory;
 mod figures;
 mod grants;
+mod handles;
 mod hostile;
 mod pool;
 mod surface;

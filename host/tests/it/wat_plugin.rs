@@ -3,7 +3,7 @@
 /// A component that imports the engine's transactions; `body` is the core function
 /// `(func (export "run") (param $request i32) (param $length i32) (result i32) …)` and whatever it needs.
 ///
-/// The body may call `$begin`, `$open`, `$get`, `$put`, `$commit` (see the imports below for their parameters; the last one
+/// The body may call `$drop-transaction`, `$drop-store`, `$begin`, `$open`, `$get`, `$put`, `$commit` (see the imports below for their parameters; the last one
 /// is where the answer goes: tag at 0, value or error from 8), `$ok (ptr) (len)`, `$conflict` and `$failed (ptr) (len)`,
 /// which make the result, and has memory whose first 4,096 bytes nobody uses.
 pub(crate) fn plugin(body: &str) -> Vec<u8> {
@@ -60,8 +60,14 @@ pub(crate) fn plugin(body: &str) -> Vec<u8> {
   (core func $commit (canon lower (func $transactions "[method]transaction.commit") (memory $mem) (realloc $realloc)))
   (core func $get (canon lower (func $transactions "[method]store.get") (memory $mem) (realloc $realloc)))
   (core func $put (canon lower (func $transactions "[method]store.put") (memory $mem) (realloc $realloc)))
+  (alias export $transactions "transaction" (type $transaction))
+  (alias export $transactions "store" (type $store))
+  (core func $drop-transaction (canon resource.drop $transaction))
+  (core func $drop-store (canon resource.drop $store))
   (core module $main
     (import "m" "memory" (memory 2))
+    (import "e" "drop-transaction" (func $drop-transaction (param i32)))
+    (import "e" "drop-store" (func $drop-store (param i32)))
     (import "e" "begin" (func $begin (param i32 i32)))
     (import "e" "create" (func $create (param i32 i32 i32 i32)))
     (import "e" "open" (func $open (param i32 i32 i32 i32)))
@@ -94,6 +100,7 @@ pub(crate) fn plugin(body: &str) -> Vec<u8> {
   (core instance $i (instantiate $main
     (with "m" (instance $m))
     (with "e" (instance
+      (export "drop-transaction" (func $drop-transaction)) (export "drop-store" (func $drop-store))
       (export "begin" (func $begin)) (export "create" (func $create)) (export "open" (func $open))
       (export "commit" (func $commit)) (export "get" (func $get)) (export "put" (func $put))))))
   (type $run-error' (variant (case "conflict") (case "failed" string)))

@@ -17,6 +17,7 @@ mod histories;
 mod keyvalue;
 mod layers;
 mod objects;
+mod projects;
 mod readme;
 mod redis;
 mod simulation;

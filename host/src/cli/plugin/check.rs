@@ -1,36 +1,15 @@
-//! `sop plugin`: looking at plugins before they run.
+//! `sop plugin check`: what a component wants, and what it would get.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 use sop_host::{ImportKind, component_imports};
 
-use super::console::Console;
-use super::exit::Exit;
-use super::failure::{Failure, Outcome};
-use super::manifest::Manifest;
-use super::{Global, quantity, run};
-
-/// Look at plugins
-#[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  sop plugin check indexer.wasm")]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(clap::Subcommand, Debug)]
-enum Command {
-    Check(Check),
-}
-
-impl Arguments {
-    pub(crate) async fn run(self, global: &Global, console: &mut Console) -> Outcome<Exit> {
-        match self.command {
-            Command::Check(check) => check.run(global, console).await,
-        }
-    }
-}
+use crate::cli::console::Console;
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::manifest::Manifest;
+use crate::cli::{Global, quantity, run};
 
 /// Explain what a component wants and what it would get, and compile it
 ///
@@ -39,7 +18,7 @@ impl Arguments {
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  sop plugin check indexer.wasm\n  \
         sop plugin check --json indexer.wasm        {\"fit\":true,\"imports\":[…],\"grants\":[…],…}")]
-struct Check {
+pub(super) struct Check {
     /// The component; a file named .wat may have its text
     plugin: PathBuf,
     /// The manifest [default: the plugin.toml beside the component, if there is one]
@@ -70,13 +49,15 @@ struct Import {
 struct Limits {
     memory_bytes: u64,
     timeout_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fuel: Option<u64>,
     call_bytes: u64,
     response_bytes: u64,
     output_bytes: u64,
 }
 
 impl Check {
-    async fn run(self, _: &Global, console: &mut Console) -> Outcome<Exit> {
+    pub(super) async fn run(self, _: &Global, console: &mut Console) -> Outcome<Exit> {
         let bytes = run::read(&self.plugin)?;
         let manifest = match &self.manifest {
             Some(path) => Manifest::read(path)?,
@@ -100,6 +81,7 @@ impl Check {
             limits: Limits {
                 memory_bytes: limits.memory_bytes,
                 timeout_ms: u64::try_from(limits.wall.as_millis()).unwrap_or(u64::MAX),
+                fuel: limits.fuel,
                 call_bytes: limits.call_bytes,
                 response_bytes: limits.response_bytes,
                 output_bytes: limits.output_bytes,
@@ -143,7 +125,7 @@ impl Report {
         }
         console.line("it imports")?;
         for import in &self.imports {
-            let name = super::escape::encode(import.name.as_bytes());
+            let name = crate::cli::escape::encode(import.name.as_bytes());
             console.line(&format!("  {name:<42} {}", import.gets))?;
         }
         if self.imports.is_empty() {
@@ -156,14 +138,20 @@ impl Report {
             }
         }
         for grant in &self.grants {
-            console.line(&format!("  {}", super::escape::encode(grant.as_bytes())))?;
+            console.line(&format!(
+                "  {}",
+                crate::cli::escape::encode(grant.as_bytes())
+            ))?;
         }
         if self.grants.is_empty() {
             console.line("  no store")?;
         }
         let limits = &self.limits;
+        let fuel = limits.fuel.map_or_else(String::new, |fuel| {
+            format!("{} units of fuel, ", quantity::count(fuel))
+        });
         console.line(&format!(
-            "a run may take {} ms, {} of memory, {} of calls, {} of answer and {} of output",
+            "a run may take {} ms, {fuel}{} of memory, {} of calls, {} of answer and {} of output",
             quantity::count(limits.timeout_ms),
             quantity::bytes(limits.memory_bytes),
             quantity::bytes(limits.call_bytes),
