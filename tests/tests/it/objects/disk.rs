@@ -9,6 +9,11 @@ use sop_tests::servers::s3::{BUCKET, Lie, LyingServer, settings};
 
 const ITEMS: u32 = 1_000;
 
+/// The value of an item.
+fn body(number: u32) -> [u8; 50] {
+    [number.to_le_bytes()[0]; 50]
+}
+
 struct Place {
     proxy: Proxy,
     _server: LyingServer,
@@ -60,7 +65,7 @@ impl Place {
         let store = tx.open_store("s").await.unwrap();
         for number in 0..ITEMS {
             let value = store.get(number.to_be_bytes()).await.unwrap().unwrap();
-            assert_eq!(value.as_slice(), [number as u8; 50]);
+            assert_eq!(value.as_slice(), body(number));
         }
         self.fetched() - before
     }
@@ -78,7 +83,7 @@ async fn a_host_that_starts_again_is_warm_and_believes_nothing_damaged() {
     let fill = database.transact(async |tx| {
         let store = tx.create_store("s").await?;
         for number in 0..ITEMS {
-            store.put(number.to_be_bytes(), [number as u8; 50]).await?;
+            store.put(number.to_be_bytes(), body(number)).await?;
         }
         Ok(())
     });
