@@ -92,8 +92,12 @@ fn role(examination: &Examination, chart: &mut Chart) {
     let field = |name| examination.field(name).unwrap_or("?");
     if examination.is_master() {
         let replicas = examination.number("connected_slaves").unwrap_or(0);
+        let form = match examination.field("redis_mode") {
+            Some("cluster") => "a master of a cluster",
+            _ => "a master",
+        };
         let message = format!(
-            "master with {replicas} replicas; one that is promoted is noticed, and what it missed comes back by recovery"
+            "{form} with {replicas} replicas; one that is promoted is noticed, and what it missed comes back by recovery"
         );
         chart.fine("role", message);
     } else {
