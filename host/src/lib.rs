@@ -84,5 +84,7 @@ pub use database::{
     StoreInfo, StoreReport, TransactOptions, Transacted, Transaction, VerifyReport,
 };
 pub use error::{ConflictingKey, Error, Result};
-pub use plugin::{ImportKind, Plugin, RunLimits, RunOptions, RunReport, component_imports};
+pub use plugin::{
+    ImportKind, Plugin, RunLimits, RunOptions, RunReport, WarmPlugin, component_imports,
+};
 pub use sop_engine::types::Version;

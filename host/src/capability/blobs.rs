@@ -9,7 +9,7 @@ use sop_engine::types::PhysicalId;
 use wasmtime::component::Resource;
 
 use super::authority::Intent;
-use super::calls::{add, count};
+use super::calls::add;
 use super::convert;
 use super::refusal::Refusal;
 use super::state::{HostState, SpilledBody};
@@ -18,7 +18,7 @@ use crate::engine_pool::bindings::sop::storage::types as guest;
 
 impl blobs::Host for HostState {
     async fn get(&mut self, ids: Vec<guest::PhysicalId>) -> Result<Vec<Vec<u8>>, Refusal> {
-        count(&self.calls.get);
+        self.waits(|calls| &calls.get);
         add(&self.calls.get_ids, ids.len());
         if ids.len() > engine_limits::CALL_BLOBS_MAX {
             return Err(Refusal::limit(
@@ -49,7 +49,7 @@ impl blobs::Host for HostState {
         id: guest::LogicalId,
         body: Vec<u8>,
     ) -> Result<Resource<SpilledBody>, Refusal> {
-        count(&self.calls.spill);
+        self.waits(|calls| &calls.spill);
         self.budget.charge(body.len())?;
         let id = convert::logical(id);
         self.checked(std::iter::once(id.store), Intent::Write, None)

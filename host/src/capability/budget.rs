@@ -50,6 +50,11 @@ impl Budget {
         self.call_bytes
     }
 
+    /// Forgets what crossed; memories and tables stay.
+    pub(super) fn begin_again(&mut self) {
+        self.call_bytes = 0;
+    }
+
     /// Counts bytes that cross.
     pub(super) fn charge(&mut self, bytes: usize) -> Result<(), LimitReached> {
         self.call_bytes = self.call_bytes.saturating_add(bytes as u64);

@@ -15,7 +15,8 @@
 //!   look-up;
 //! - an instance of a plugin reads only blobs whose physical id a granted handle gave it;
 //! - every list from a guest is capped, every byte of a plugin's calls is counted against its budget;
-//! - nothing a guest sends can panic the host.
+//! - nothing a guest sends can panic the host;
+//! - however many plugins compute, a thread of the runtime stays free for everybody else.
 //!
 //! It is not a cache and knows no transaction: one call in, one call on.
 
@@ -31,6 +32,7 @@ mod output;
 mod refusal;
 mod registry;
 mod state;
+mod turn;
 mod wasi;
 
 pub use authority::Authority;

@@ -21,12 +21,13 @@ pub(super) enum Stream {
 #[derive(Debug)]
 pub(crate) struct Output {
     plugin: String,
-    run: u64,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    /// Tells the runs of a process apart.
+    run: u64,
     /// Bytes that may still be said.
     left: u64,
     dropped: u64,
@@ -37,6 +38,18 @@ struct State {
 }
 
 impl State {
+    fn new(bytes_max: u64) -> Self {
+        static RUNS: AtomicU64 = AtomicU64::new(1);
+        Self {
+            run: RUNS.fetch_add(1, Ordering::Relaxed),
+            left: bytes_max,
+            dropped: 0,
+            audited: 0,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        }
+    }
+
     fn line(&mut self, stream: Stream) -> &mut Vec<u8> {
         match stream {
             Stream::Stdout => &mut self.stdout,
@@ -48,24 +61,34 @@ impl State {
 impl Output {
     /// Of a run of this plugin that may say so much.
     pub(crate) fn new(plugin: &str, bytes_max: u64) -> Self {
-        /// Tells the runs of a process apart.
-        static RUNS: AtomicU64 = AtomicU64::new(1);
         Self {
             plugin: plugin.to_owned(),
-            run: RUNS.fetch_add(1, Ordering::Relaxed),
-            state: Mutex::new(State {
-                left: bytes_max,
-                dropped: 0,
-                audited: 0,
-                stdout: Vec::new(),
-                stderr: Vec::new(),
-            }),
+            state: Mutex::new(State::new(bytes_max)),
         }
     }
 
     /// Of what cannot speak.
     pub(crate) fn silent() -> Self {
         Self::new("", 0)
+    }
+
+    /// Another run begins: ends unfinished lines.
+    pub(super) fn begin_again(&self, bytes_max: u64) {
+        let mut state = self.state.lock();
+        let ended = std::mem::replace(&mut *state, State::new(bytes_max));
+        drop(state);
+        self.end(&ended);
+    }
+
+    fn end(&self, state: &State) {
+        for (stream, line) in [
+            (Stream::Stdout, &state.stdout),
+            (Stream::Stderr, &state.stderr),
+        ] {
+            if !line.is_empty() {
+                self.say(stream, state.run, line);
+            }
+        }
     }
 
     /// Bytes that were dropped because there were too many.
@@ -75,15 +98,14 @@ impl Output {
 
     /// A record that something was denied. There is an end to them: a run that is denied again and again must not flood the log.
     pub(super) fn audit(&self, refusal: &dyn std::fmt::Display) {
-        let audited = {
+        let (run, audited) = {
             let mut state = self.state.lock();
             state.audited = state.audited.saturating_add(1);
-            state.audited
+            (state.run, state.audited)
         };
         if audited <= limits::AUDIT_RECORDS_MAX {
             let refusal = readable(refusal.to_string().as_bytes());
-            let (plugin, run, last) =
-                (&self.plugin, self.run, audited == limits::AUDIT_RECORDS_MAX);
+            let (plugin, last) = (&self.plugin, audited == limits::AUDIT_RECORDS_MAX);
             tracing::warn!(target: "sop_host::audit", plugin, run, last, "{refusal}");
         }
     }
@@ -97,24 +119,25 @@ impl Output {
             tracing::warn!(
                 target: "sop_host::plugin::output",
                 plugin = self.plugin,
-                run = self.run,
+                run = state.run,
                 "the run says more than it may: the rest is dropped"
             );
         }
         state.dropped += rest.len() as u64;
+        let run = state.run;
         for piece in taken.split_inclusive(|byte| *byte == b'\n') {
             let line = state.line(stream);
             line.extend_from_slice(piece);
             if piece.ends_with(b"\n") || line.len() >= limits::OUTPUT_LINE_BYTES_MAX {
                 let line = std::mem::take(line);
-                self.say(stream, &line);
+                self.say(stream, run, &line);
             }
         }
     }
 
-    fn say(&self, stream: Stream, line: &[u8]) {
+    fn say(&self, stream: Stream, run: u64, line: &[u8]) {
         let text = readable(line);
-        let (plugin, run) = (&self.plugin, self.run);
+        let plugin = &self.plugin;
         match stream {
             Stream::Stdout => {
                 tracing::info!(target: "sop_host::plugin::output", plugin, run, "{text}");
@@ -128,12 +151,8 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            let line = std::mem::take(self.state.get_mut().line(stream));
-            if !line.is_empty() {
-                self.say(stream, &line);
-            }
-        }
+        let state = std::mem::replace(self.state.get_mut(), State::new(0));
+        self.end(&state);
     }
 }
 

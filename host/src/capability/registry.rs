@@ -19,7 +19,7 @@ use crate::storage::{Change, ChangeKind};
 
 impl registry::Host for HostState {
     async fn now(&mut self, at: Option<u64>) -> Result<registry::ReadPoint, Refusal> {
-        count(&self.calls.now);
+        self.waits(|calls| &calls.now);
         self.may_read_more()?;
         let point = self.storage.now(at).await?;
         self.registered(point.version);
@@ -49,7 +49,7 @@ impl registry::Host for HostState {
         ids: Vec<guest::LogicalId>,
         at: u64,
     ) -> Result<Vec<Option<guest::Handle>>, Refusal> {
-        count(&self.calls.resolve);
+        self.waits(|calls| &calls.resolve);
         add(&self.calls.resolve_ids, ids.len());
         let ids = self.readable(ids, at).await?;
         let handles = self.storage.resolve(&ids, at).await?;
@@ -67,7 +67,7 @@ impl registry::Host for HostState {
         ids: Vec<guest::LogicalId>,
         at: u64,
     ) -> Result<Vec<registry::Counter>, Refusal> {
-        count(&self.calls.counters);
+        self.waits(|calls| &calls.counters);
         let ids = self.readable(ids, at).await?;
         let counters = self.storage.counters(&ids, at).await?;
         let convert = |counter: sop_engine::types::Counter| guest::Counter {
@@ -132,7 +132,7 @@ impl registry::Host for HostState {
         changes: Vec<registry::Change>,
         attempt: u32,
     ) -> Result<registry::CommitOutcome, Refusal> {
-        count(&self.calls.commit);
+        self.waits(|calls| &calls.commit);
         let observed = self.observations(observed)?;
         let changes = self.changes(changes)?;
         let reads = observed.iter().map(|observation| observation.id.store);
@@ -183,7 +183,7 @@ impl registry::Host for HostState {
         &mut self,
         id: guest::TransactionId,
     ) -> Result<registry::TransactionOutcome, Refusal> {
-        count(&self.calls.outcome);
+        self.waits(|calls| &calls.outcome);
         Ok(convert::outcome(
             self.storage.outcome(convert::transaction_id(id)).await?,
         ))

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use sop_engine::types::{Handle, PhysicalId, Version};
 use wasmtime::component::ResourceTable;
@@ -11,6 +12,7 @@ use super::budget::Budget;
 use super::calls::{CallCounters, count};
 use super::output::Output;
 use super::refusal::{LimitReached, Refusal};
+use super::turn::Turn;
 use super::wasi::InertWasi;
 use crate::limits;
 use crate::storage::{Spilled, Storage};
@@ -36,6 +38,8 @@ pub struct HostState {
     read_points: BTreeMap<Version, usize>,
     /// The physical ids that handles gave to a plugin's instance.
     given: HashSet<PhysicalId>,
+    /// When a plugin may compute.
+    pub(crate) turn: Turn,
     /// Where what the guest says goes.
     pub(crate) output: Arc<Output>,
     /// Made when a guest first asks for it.
@@ -74,6 +78,7 @@ impl HostState {
             reruns: 0,
             read_points: BTreeMap::new(),
             given: HashSet::new(),
+            turn: Turn::default(),
             output: Arc::new(Output::silent()),
             wasi: None,
         }
@@ -85,6 +90,15 @@ impl HostState {
         self
     }
 
+    /// As it was before the first run, but for what the guest itself holds.
+    pub(crate) fn begin_again(&mut self, output_bytes: u64) {
+        self.settlement = Settlement::default();
+        self.budget.begin_again();
+        self.given.clear();
+        self.turn.end();
+        self.output.begin_again(output_bytes);
+    }
+
     /// What bounds the memories and tables of the instance, for [`wasmtime::Store::limiter`].
     pub fn limiter(&mut self) -> &mut Budget {
         &mut self.budget
@@ -93,6 +107,12 @@ impl HostState {
     /// Whether the instance holds nothing: no read point, no spilled body.
     pub(crate) fn is_idle(&self) -> bool {
         self.read_points.is_empty() && self.table.is_empty()
+    }
+
+    /// A call that may wait begins: counts it.
+    pub(super) fn waits(&self, counter: fn(&CallCounters) -> &AtomicU64) {
+        count(counter(&self.calls));
+        self.turn.end();
     }
 
     /// Whether another `now` is within bounds.

@@ -35,7 +35,7 @@ const PARALLEL_MAX: u32 = 256;
 #[command(after_help = "Examples:\n  \
         sop run indexer.wasm --grant queue:rw --grant 'index/*:create' --input next\n  \
     sop run report.wasm --grant 'index/*' --input @request.json > report.txt\n  \
-    sop run indexer.wasm --grant queue:rw --repeat 1000 --parallel 8\n  \
+    sop run indexer.wasm --grant queue:rw --repeat 1000 --parallel 8 --warm\n  \
     sop run --json hello.wasm        {\"response\":…,\"retries\":0,…}")]
 pub(crate) struct Arguments {
     /// The component; a file named .wat may have its text
@@ -77,6 +77,9 @@ pub(crate) struct Arguments {
     /// Run it this often; the answers are printed one on a line
     #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     repeat: u64,
+    /// Use the instances of earlier runs again: faster, and a run finds the memory as the one before left it
+    #[arg(long)]
+    warm: bool,
     /// Runs at one time
     #[arg(long, value_name = "RUNS", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(PARALLEL_MAX)))]
@@ -198,6 +201,8 @@ impl Run<'_> {
 
     async fn often(&self, database: &Database, console: &mut Console) -> Outcome<Exit> {
         let repeat = self.arguments.repeat;
+        let warm = Arc::new(self.plugin.warm(database, &self.options));
+        let is_warm = self.arguments.warm;
         let options = Arc::new(self.options.clone());
         let input: Arc<[u8]> = self.input.as_slice().into();
         let next = Arc::new(AtomicU64::new(0));
@@ -211,10 +216,14 @@ impl Run<'_> {
                 options.clone(),
                 input.clone(),
             );
-            let next = Arc::clone(&next);
+            let (next, warm) = (Arc::clone(&next), Arc::clone(&warm));
             tokio::spawn(async move {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                (number, plugin.run(&database, &input, &options).await)
+                let run = match is_warm {
+                    true => warm.run(&input).await,
+                    false => plugin.run(&database, &input, &options).await,
+                };
+                (number, run)
             })
         });
         let mut runs = runs.buffer_unordered(usize::try_from(self.arguments.parallel).unwrap_or(1));

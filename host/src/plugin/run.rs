@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::component::{ComponentType, Lift};
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use super::load::Plugin;
 use super::options::{RunLimits, RunOptions};
+use super::warm::{Idle, Kept};
 use crate::capability::{Authority, Grants, HostState, LimitReached, Output, Settlement};
 use crate::database::{Database, DatabaseCore, backoff};
 use crate::engine_pool::{Metering, Wasm};
@@ -69,9 +70,20 @@ impl Plugin {
         request: &[u8],
         options: &RunOptions,
     ) -> Result<RunReport> {
+        self.run_in(database, request, options, None).await
+    }
+
+    /// The same in an instance that waits, if there is one.
+    pub(super) async fn run_in(
+        &self,
+        database: &Database,
+        request: &[u8],
+        options: &RunOptions,
+        idle: Option<&Idle>,
+    ) -> Result<RunReport> {
         let core = database.core();
         let _permit = core.runs.acquire().await.map_err(|_| Error::Ended)?;
-        let report = self.run_until_answered(core, request, options).await;
+        let report = self.run_until_answered(core, request, options, idle).await;
         core.activity.ran(report.is_ok());
         report
     }
@@ -81,13 +93,14 @@ impl Plugin {
         core: &DatabaseCore,
         request: &[u8],
         options: &RunOptions,
+        idle: Option<&Idle>,
     ) -> Result<RunReport> {
         let begun = Instant::now();
         let grants = Arc::new(options.grants.clone());
         let mut retries = 0;
         loop {
             let attempt = self
-                .attempt(core, request, &grants, &options.limits, retries)
+                .attempt(core, request, &grants, &options.limits, idle, retries)
                 .await?;
             let settlement = attempt.settlement;
             let answer = attempt.answer.map_err(|cause| settled(settlement, cause))?;
@@ -141,15 +154,15 @@ impl Plugin {
         request: &[u8],
         grants: &Arc<Grants>,
         limits: &RunLimits,
+        idle: Option<&Idle>,
         reruns: u32,
     ) -> Result<Attempt> {
-        let authority = Authority::plugin(Arc::clone(grants), Arc::clone(&core.names));
-        let calls = Arc::clone(core.pool.counters());
-        let mut state =
-            HostState::new(Arc::clone(&core.storage), authority, limits.budget(), calls);
-        state.reruns = reruns;
-        let output = Output::new(&self.name, limits.output_bytes);
-        let mut store = Wasm::of(self.metering)?.store(state.with_output(output));
+        let mut kept = match idle.and_then(|idle| idle.take(limits)) {
+            Some(kept) => kept,
+            None => self.fresh(core, grants, limits)?,
+        };
+        let store = &mut kept.store;
+        store.data_mut().reruns = reruns;
         let fuel = self.fuel(limits)?;
         if let Some(fuel) = fuel {
             store
@@ -160,9 +173,9 @@ impl Plugin {
         let deadline = Instant::now() + limits.wall;
         store.epoch_deadline_callback({
             let wall = wall.clone();
-            move |_| {
+            move |context| {
                 if Instant::now() < deadline {
-                    Ok(UpdateDeadline::Yield(1))
+                    Ok(context.data().turn.tick())
                 } else {
                     Err(wall.clone().into())
                 }
@@ -171,7 +184,7 @@ impl Plugin {
         // The epoch stops a guest that computes; a host call that hangs is stopped from outside.
         let stopped = tokio::time::timeout_at(
             (deadline + limits::EPOCH_TICK * 2).into(),
-            self.call(&mut store, request),
+            self.call(&mut kept, request),
         )
         .await;
         let answer = match stopped {
@@ -179,16 +192,30 @@ impl Plugin {
             Ok(Err(trap)) => Err(failure(&trap, limits)),
             Ok(Ok(answer)) => Ok(answer),
         };
+        let store = &kept.store;
         let fuel = fuel.map(|fuel| fuel.saturating_sub(store.get_fuel().unwrap_or(fuel)));
         let state = store.data();
-        Ok(Attempt {
+        let attempt = Attempt {
             fuel,
             answer,
             settlement: state.settlement,
             memory_bytes: state.budget.memory_bytes(),
             call_bytes: state.budget.call_bytes(),
             output_bytes_dropped: state.output.dropped(),
-        })
+        };
+        if let (Some(idle), Ok(_)) = (idle, &attempt.answer) {
+            idle.give(kept, limits);
+        }
+        Ok(attempt)
+    }
+
+    fn fresh(&self, core: &DatabaseCore, grants: &Arc<Grants>, limits: &RunLimits) -> Result<Kept> {
+        let authority = Authority::plugin(Arc::clone(grants), Arc::clone(&core.names));
+        let calls = Arc::clone(core.pool.counters());
+        let state = HostState::new(Arc::clone(&core.storage), authority, limits.budget(), calls);
+        let output = Output::new(&self.name, limits.output_bytes);
+        let store = Wasm::of(self.metering)?.store(state.with_output(output));
+        Ok(Kept::new(store))
     }
 
     /// What an attempt may use up; none = it is not counted.
@@ -205,10 +232,15 @@ impl Plugin {
 
     async fn call(
         &self,
-        store: &mut Store<HostState>,
+        kept: &mut Kept,
         request: &[u8],
     ) -> wasmtime::Result<Result<Vec<u8>, RunError>> {
-        let instance = self.component.instantiate_async(&mut *store).await?;
+        let store = &mut kept.store;
+        let instance = match kept.instance {
+            Some(instance) => instance,
+            None => self.component.instantiate_async(&mut *store).await?,
+        };
+        kept.instance = Some(instance);
         let run = instance
             .get_typed_func::<(&[u8],), (Result<Vec<u8>, RunError>,)>(&mut *store, "run")?;
         let (answer,) = run.call_async(&mut *store, (request,)).await?;

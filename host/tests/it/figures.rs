@@ -115,3 +115,70 @@ async fn what_calls_and_instances_cost() {
         println!("{name:34} {:8.2} us", microseconds_each(begun, 1_000));
     }
 }
+
+/// Ends of transactions of neighbours, in microseconds, sorted.
+async fn neighbours(db: &sop_host::Database, clients: u32, each: u32) -> Vec<u128> {
+    let client = |number: u32| {
+        let db = db.clone();
+        tokio::spawn(async move {
+            let mut times = Vec::new();
+            for n in 0..each {
+                let begun = Instant::now();
+                let key = (number * each + n).to_be_bytes();
+                db.transact(async |tx| tx.open_store("s").await?.put(key, "x").await)
+                    .await
+                    .unwrap();
+                times.push(begun.elapsed().as_micros());
+            }
+            times
+        })
+    };
+    let clients: Vec<_> = (0..clients).map(client).collect();
+    let mut times = Vec::new();
+    for client in clients {
+        times.extend(client.await.unwrap());
+    }
+    times.sort_unstable();
+    times
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "prints figures"]
+async fn what_neighbours_of_a_runaway_notice() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("dir:{}", folder.path().join("data").display());
+    let db = sop_host::Database::open(&url).await.unwrap();
+    db.transact(async |tx| tx.create_store("s").await.map(drop))
+        .await
+        .unwrap();
+    let endless =
+        alone(r#"(func (export "run") (param i32 i32) (result i32) (loop (br 0)) (unreachable))"#);
+    let endless = Plugin::load(endless).await.unwrap();
+    drop(neighbours(&db, 4, 500).await);
+    for runaways in [0_u32, 1, 2, 4] {
+        let mut options = RunOptions::default();
+        options.limits.wall = std::time::Duration::from_millis(1_000);
+        let run = |_| {
+            let (db, endless, options) = (db.clone(), endless.clone(), options.clone());
+            tokio::spawn(async move {
+                let begun = Instant::now();
+                let stopped = endless.run(&db, b"", &options).await;
+                assert!(stopped.is_err());
+                begun.elapsed() - options.limits.wall
+            })
+        };
+        let runs: Vec<_> = (0..runaways).map(run).collect();
+        let (times, begun) = (neighbours(&db, 4, 300).await, Instant::now());
+        let mut late = std::time::Duration::ZERO;
+        for run in runs {
+            late = late.max(run.await.unwrap());
+        }
+        let at = |share: usize| times[times.len() * share / 100];
+        println!(
+            "{runaways} runaways: transactions p50 {} us, p99 {} us; stopped at most {late:?} after the deadline, {:?} after the last",
+            at(50),
+            at(99),
+            begun.elapsed(),
+        );
+    }
+}

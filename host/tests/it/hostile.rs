@@ -57,6 +57,52 @@ async fn an_endless_loop_is_stopped_and_its_neighbours_go_on() {
 }
 
 #[tokio::test]
+async fn warm_instances_are_used_again_unless_they_trapped_or_hold_something() {
+    let db = memory().await;
+    // Answers one byte: how often this instance was called before.
+    let counting = alone(
+        r#"(global $calls (mut i32) (i32.const 0))
+        (func (export "run") (param i32 i32) (result i32)
+        (if (i32.eq (local.get 1) (i32.const 4)) (then (unreachable)))
+        (i32.store8 (i32.const 64) (global.get $calls))
+        (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+        (i32.store8 (i32.const 0) (i32.const 0)) (i32.store (i32.const 4) (i32.const 64))
+        (i32.store (i32.const 8) (i32.const 1)) (i32.const 0))"#,
+    );
+    let plugin = Plugin::load(counting).await.unwrap();
+    let options = options(RunLimits::default());
+    let warm = plugin.warm(&db, &options);
+    for calls in 0..3_u8 {
+        assert_eq!(plugin.run(&db, b"", &options).await.unwrap().response, [0]);
+        assert_eq!(warm.run(b"").await.unwrap().response, [calls]);
+        assert_eq!(warm.instances_idle(), 1);
+    }
+    assert_eq!(warm.run(b"trap").await.unwrap_err().kind(), "plugin-trap");
+    assert_eq!(warm.instances_idle(), 0);
+    assert_eq!(warm.run(b"").await.unwrap().response, [0]);
+
+    // One that leaves its transaction open is rolled back with its instance.
+    let open = Plugin::load(writer(false, "(call $ok (i32.const 0) (i32.const 0))"))
+        .await
+        .unwrap();
+    let warm = open.warm(&db, &options);
+    warm.run(b"s").await.unwrap();
+    assert_eq!(warm.instances_idle(), 0);
+    let closed = Plugin::load(writer(
+        true,
+        "(call $drop-store (i32.load (i32.const 40)))
+        (call $drop-transaction (i32.load (i32.const 8))) (call $ok (i32.const 0) (i32.const 0))",
+    ))
+    .await
+    .unwrap();
+    let warm = closed.warm(&db, &options);
+    for _ in 0..3 {
+        warm.run(b"s").await.unwrap();
+        assert_eq!(warm.instances_idle(), 1);
+    }
+}
+
+#[tokio::test]
 async fn fuel_is_the_same_for_the_same_work_and_its_end_is_a_limit() {
     let db = memory().await;
     let loops = |times: u32| {
