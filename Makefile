@@ -8,7 +8,7 @@ PLUGINS := guest-examples/target/wasm32-unknown-unknown/release
 # One feature set and one profile for everything that links wasmtime, so that it is compiled once.
 WORKSPACE := --workspace --all-targets
 
-.PHONY: help setup servers rust-plugins plugins build demo demo-swarm simulate component-tests test format clippy docs deny unit \
+.PHONY: help setup servers rust-plugins plugins build demo demo-swarm simulate figures component-tests test format clippy docs deny unit \
 	kits components clean
 
 help: ## List these targets
@@ -43,6 +43,9 @@ demo-swarm: build servers ## The same over several host processes, Redis and S3;
 simulate: build ## The commit protocol under seeded faults [SEED=n] [SECONDS_MAX=n] [WORKLOAD=name] [SABOTAGE=name]
 	target/debug/simulate --seconds-max $(or $(SECONDS_MAX),60) $(if $(SEED),--seed $(SEED)) \
 		$(if $(WORKLOAD),--workload $(WORKLOAD)) $(if $(SABOTAGE),--sabotage $(SABOTAGE)) $(SIMULATE)
+
+figures: setup servers ## Measure what the README shows of the registry's link, and draw it
+	$(CARGO) test --workspace --locked --test it -- --ignored --exact bounds::figure::registry_bytes --nocapture
 
 component-tests: setup ## The engine under the plain wasmtime CLI; installs wasmtime and wac the first time (10 minutes on 2 cores)
 	@.ci/component-tests

@@ -96,6 +96,11 @@ pub struct Config {
     pub durability: Durability,
     /// Bytes of immutable blobs kept in memory (L1).
     pub cache_bytes: u64,
+    /// A folder on a local disk that keeps blobs of an object store, so that a host that starts again is warm; each database
+    /// gets a folder of its own in it. Whatever is there may be deleted at any time. Off by default.
+    pub disk_cache: Option<PathBuf>,
+    /// Most bytes that this database may take there; what was not used for longest goes first.
+    pub disk_cache_bytes: u64,
     /// How long superseded versions stay readable.
     pub retention: Duration,
     /// Most transactions open at one time; beginning another waits.
@@ -113,6 +118,8 @@ impl Default for Config {
             create: true,
             durability: Durability::Sync,
             cache_bytes: limits::CACHE_BYTES_DEFAULT,
+            disk_cache: None,
+            disk_cache_bytes: limits::DISK_CACHE_BYTES_DEFAULT,
             retention: limits::RETENTION_DEFAULT,
             transactions_max: limits::TRANSACTIONS_MAX_DEFAULT,
             recover: false,

@@ -54,6 +54,8 @@ pub const OUTCOMES_MAX: usize = 8_192;
 pub const PUBLISHING_IDS_MAX: usize = 64;
 /// Most changed ids that a read point brings along.
 pub const FEED_IDS_MAX: usize = 64;
+/// Bytes of the disk cache unless the configuration says otherwise.
+pub const DISK_CACHE_BYTES_DEFAULT: u64 = 4 << 30;
 /// Handles that a host keeps of a shared registry.
 pub const HANDLES_KEPT_MAX: usize = 1 << 18;
 /// How often more may have changed than a read point brings along before all kept handles are dropped.

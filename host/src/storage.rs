@@ -276,7 +276,13 @@ impl Storage {
         }
     }
 
-    /// Point B. Goes on in a task of its own when the caller is dropped; then its outcome can be asked.
+    /// Counts a commit call that is not the first of its transaction.
+    pub(crate) fn revalidated(&self) {
+        Counts::add(&self.inner.counts.revalidations, 1);
+    }
+
+    /// Point B. `attempt` says how often the same work failed before: an old one holds others back for a moment. Goes on in
+    /// a task of its own when the caller is dropped; then its outcome can be asked.
     pub async fn commit(
         &self,
         id: TransactionId,
@@ -284,9 +290,6 @@ impl Storage {
         changes: Vec<Change>,
         attempt: u32,
     ) -> Result<CommitOutcome, StorageError> {
-        if attempt > 0 {
-            Counts::add(&self.inner.counts.revalidations, 1);
-        }
         check_changes(&observed, &changes)?;
         observed.sort_unstable();
         observed.dedup();

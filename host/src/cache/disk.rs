@@ -7,8 +7,10 @@
 //!
 //! A file holds the checksum of its physical id and bytes, then the bytes. Nothing in the folder is ever needed: it may be
 //! deleted at any moment, in part or as a whole, and nothing is synced. It is bounded by bytes; what was not used for
-//! longest goes first. One folder belongs to one database and one process.
+//! longest goes first. One folder belongs to one database and one process: a lock on it says so, and whoever comes second
+//! goes without.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use moka::future::Cache as Moka;
 use moka::policy::EvictionPolicy;
+use rustix::fs::{FlockOperation, flock};
 use sop_engine::types::PhysicalId;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -34,6 +37,8 @@ pub struct DiskTier {
     folder: PathBuf,
     /// Which blobs have files, and their lengths.
     files: Moka<PhysicalId, u32>,
+    /// Held as long as the tier is used; the system drops it with the process.
+    _lock: File,
 }
 
 fn file_name(id: PhysicalId) -> String {
@@ -64,13 +69,34 @@ fn checksum(id: PhysicalId, framed: &[u8]) -> [u8; CHECKSUM_BYTES] {
 }
 
 impl DiskTier {
+    /// A tier before a blob store, if the folder can be used; else the blob store alone, for nothing depends on a cache.
+    pub(crate) async fn before(
+        below: Arc<dyn BlobStore>,
+        folder: &Path,
+        bytes_max: u64,
+    ) -> Arc<dyn BlobStore> {
+        match Self::open(Arc::clone(&below), folder, bytes_max).await {
+            Ok(tier) => Arc::new(tier),
+            Err(error) => {
+                let folder = folder.display();
+                tracing::warn!(%folder, %error, "going on without a disk cache");
+                below
+            }
+        }
+    }
+
     /// A tier of at most so many bytes in a folder, which is made if it is not there; what it holds already is used.
+    ///
+    /// # Errors
+    /// `WouldBlock`: another process uses the folder.
     pub async fn open(
         below: Arc<dyn BlobStore>,
         folder: &Path,
         bytes_max: u64,
     ) -> std::io::Result<Self> {
         std::fs::create_dir_all(folder)?;
+        let lock = File::open(folder)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
         let place = folder.to_path_buf();
         let files = Moka::builder()
             .max_capacity(bytes_max / 1024)
@@ -89,6 +115,7 @@ impl DiskTier {
             below,
             folder: folder.to_path_buf(),
             files,
+            _lock: lock,
         };
         tier.adopt().await?;
         Ok(tier)

@@ -150,6 +150,10 @@ impl registry::Host for HostState {
             self.settlement = before.max(Settlement::Unknown);
         }
         let wrote = !changes.is_empty();
+        if attempt > 0 {
+            self.storage.revalidated();
+        }
+        let attempt = attempt.saturating_add(self.reruns);
         let outcome = self.storage.commit(id, observed, changes, attempt).await;
         self.settlement = match &outcome {
             Ok(CommitOutcome::Committed(..)) if wrote => Settlement::Committed,

@@ -31,6 +31,9 @@ pub struct HostState {
     pub(crate) budget: Budget,
     /// Whether a commit of this instance took effect.
     pub(crate) settlement: Settlement,
+    /// How often the transaction or plugin that runs here ended in a conflict before and was begun again: its commits
+    /// count as that much older, so that it is let through at last.
+    pub(crate) reruns: u32,
     /// Versions registered by `now` and not yet released, with how often.
     read_points: BTreeMap<Version, usize>,
     /// The physical ids that handles gave to a plugin's instance.
@@ -72,6 +75,7 @@ impl HostState {
             table,
             budget,
             settlement: Settlement::default(),
+            reruns: 0,
             read_points: BTreeMap::new(),
             given: HashSet::new(),
             turn: Turn::default(),

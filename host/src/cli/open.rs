@@ -62,11 +62,18 @@ pub(crate) fn builder(global: &Global, purpose: Purpose) -> Outcome<DatabaseBuil
     }
     // A memory database is always new: there is nothing that could be left untouched.
     let is_memory = url == Url::Memory;
-    Ok(Database::builder()
+    let mut builder = Database::builder()
         .url(url.to_string())
         .backends(global.backends.clone())
         .read_only(purpose == Purpose::Read && !is_memory)
-        .create(purpose == Purpose::Create || is_memory))
+        .create(purpose == Purpose::Create || is_memory);
+    if let Some(folder) = &global.disk_cache {
+        builder = builder.disk_cache(folder);
+    }
+    if let Some(bytes) = global.disk_cache_bytes {
+        builder = builder.disk_cache_bytes(bytes);
+    }
+    Ok(builder)
 }
 
 /// Closes the database and gives the answer on. An earlier failure counts more than one of closing.

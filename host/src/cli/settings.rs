@@ -8,6 +8,7 @@ use serde::Deserialize;
 use sop_host::Backends;
 
 use super::failure::{Failure, Outcome};
+use super::quantity::parse_bytes;
 
 /// Where the database lives if nobody says otherwise.
 const DATABASE: &str = "dir:./sop-data";
@@ -32,7 +33,16 @@ pub(super) struct Flags {
     #[arg(long = "object-store", global = true, value_name = "NAME=VALUE")]
     #[arg(help_heading = "Global options", value_parser = setting)]
     object_store: Vec<(String, String)>,
-    /// A file with `database`, `registry` and a table `[object-store]` [default: sop.toml, if it is there]
+    /// A folder on a local disk that keeps blobs of the object store, so that the next command is warm; each database has its
+    /// own in it
+    #[arg(long, global = true, env = "SOP_DISK_CACHE", value_name = "FOLDER")]
+    #[arg(help_heading = "Global options")]
+    disk_cache: Option<PathBuf>,
+    /// Most bytes of one database in it, such as 512MiB [default: 4GiB]
+    #[arg(long, global = true, env = "SOP_DISK_CACHE_BYTES", value_name = "SIZE")]
+    #[arg(help_heading = "Global options", value_parser = parse_bytes)]
+    disk_cache_bytes: Option<u64>,
+    /// A file with `database`, `registry`, `disk-cache`, `disk-cache-bytes` and a table `[object-store]` [default: sop.toml, if it is there]
     #[arg(long, global = true, env = "SOP_CONFIG", value_name = "FILE")]
     #[arg(help_heading = "Global options")]
     config: Option<PathBuf>,
@@ -62,6 +72,10 @@ pub(crate) struct Global {
     pub(crate) database: String,
     /// How its parts are reached.
     pub(crate) backends: Backends,
+    /// Where blobs of an object store are kept on a local disk.
+    pub(crate) disk_cache: Option<PathBuf>,
+    /// Most bytes of them.
+    pub(crate) disk_cache_bytes: Option<u64>,
     /// Whether answers are JSON.
     pub(crate) json: bool,
     /// Whether nothing but answers is wanted.
@@ -74,6 +88,8 @@ pub(crate) struct Global {
 struct Settings {
     database: Option<String>,
     registry: Option<String>,
+    disk_cache: Option<PathBuf>,
+    disk_cache_bytes: Option<toml::Value>,
     #[serde(default)]
     object_store: BTreeMap<String, toml::Value>,
 }
@@ -96,6 +112,14 @@ impl Flags {
             .map(|(name, value)| (name.to_lowercase(), text(value)))
             .collect();
         object_store.extend(self.object_store.iter().cloned());
+        let disk_cache_bytes = match (self.disk_cache_bytes, file.disk_cache_bytes) {
+            (Some(bytes), _) => Some(bytes),
+            (None, Some(value)) => {
+                let bytes = parse_bytes(&text(value));
+                Some(bytes.map_err(|error| Failure::usage(format!("disk-cache-bytes: {error}")))?)
+            }
+            (None, None) => None,
+        };
         Ok(Global {
             database: self
                 .database
@@ -106,6 +130,8 @@ impl Flags {
                 registry: self.registry.clone().or(file.registry),
                 object_store,
             },
+            disk_cache: self.disk_cache.clone().or(file.disk_cache),
+            disk_cache_bytes,
             json: self.json,
             quiet: self.quiet,
         })
@@ -129,8 +155,10 @@ impl Global {
 fn read(path: &Path) -> Outcome<Settings> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
     toml::from_str(&text).map_err(|error| {
-        Failure::usage(format!("{}: {}", path.display(), error.message()))
-            .advise("it may hold `database`, `registry` and a table `[object-store]`")
+        Failure::usage(format!("{}: {}", path.display(), error.message())).advise(
+            "it may hold `database`, `registry`, `disk-cache`, `disk-cache-bytes` and a table \
+                 `[object-store]`",
+        )
     })
 }
 
@@ -144,6 +172,8 @@ mod tests {
             database: None,
             registry: None,
             object_store: Vec::new(),
+            disk_cache: None,
+            disk_cache_bytes: None,
             config,
             json: false,
             quiet: false,
@@ -158,6 +188,7 @@ mod tests {
         std::fs::write(
             &path,
             "database = \"s3://a/b\"\nregistry = \"redis://r\"\n\
+             disk-cache = \"/warm\"\ndisk-cache-bytes = \"2MiB\"\n\
              [object-store]\naws_region = \"x\"\naws_allow_http = true\n",
         )
         .unwrap();
@@ -170,6 +201,13 @@ mod tests {
         let settings = &global.backends.object_store;
         assert_eq!(settings.get("aws_region").unwrap(), "y");
         assert_eq!(settings.get("aws_allow_http").unwrap(), "true");
+        assert_eq!(global.disk_cache.unwrap(), Path::new("/warm"));
+        assert_eq!(global.disk_cache_bytes, Some(2 << 20));
+        flags.disk_cache = Some("/other".into());
+        flags.disk_cache_bytes = Some(5);
+        let global = flags.complete().unwrap();
+        assert_eq!(global.disk_cache.unwrap(), Path::new("/other"));
+        assert_eq!(global.disk_cache_bytes, Some(5));
         std::fs::write(&path, "databse = \"x\"").unwrap();
         let failure = flags.complete().unwrap_err();
         assert!(failure.message.contains("databse"), "{}", failure.message);

@@ -1,5 +1,6 @@
 //! Opening a database with options.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Database;
@@ -62,6 +63,22 @@ impl DatabaseBuilder {
     #[must_use]
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.config.cache_bytes = bytes;
+        self
+    }
+
+    /// Keeps blobs of an object store in a folder on a local disk too, so that a host that starts again is warm. Nothing in
+    /// it is ever needed or believed unchecked. For a database with an object store, or a directory with a registry; one
+    /// process at a time uses it, others go without. Off by default.
+    #[must_use]
+    pub fn disk_cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.config.disk_cache = Some(folder.into());
+        self
+    }
+
+    /// Most bytes of this database in the disk cache. 4 GiB by default.
+    #[must_use]
+    pub fn disk_cache_bytes(mut self, bytes: u64) -> Self {
+        self.config.disk_cache_bytes = bytes;
         self
     }
 

@@ -157,7 +157,7 @@ impl Database {
     /// Begins a transaction at a fresh version: it sees everything that was acknowledged anywhere before this call.
     /// Waits while [`Config::transactions_max`] are open.
     pub async fn begin(&self, isolation: Isolation) -> Result<Transaction> {
-        Transaction::begin(&self.core, isolation).await
+        Transaction::begin(&self.core, isolation, 0).await
     }
 
     /// Begins a read-only transaction at a past version.

@@ -105,14 +105,16 @@ async fn open_objects(
             };
             let server = RedisServer::connect(registry, &name, options).await;
             let server = server.map_err(|error| match error {
-                RegistryError::Invalid(message) => {
-                    Error::Invalid(format!("registry {registry}: {message}"))
-                }
+                RegistryError::Invalid(message) => Error::Invalid(message),
                 error => named(EpochError::Registry(error)),
             })?;
             RegistryPlace::Shared(Arc::new(server))
         }
     };
+    // Each database has a folder of its own.
+    let folder = config.disk_cache.as_ref();
+    let folder = folder.map(|folder| folder.join(format!("{:016x}", epochs.seed())));
+    let disk = folder.map(|folder| (folder, config.disk_cache_bytes));
     let storage = StorageOptions {
         commit: CommitOptions {
             groups_in_flight: limits::GROUPS_IN_FLIGHT_OBJECTS,
@@ -125,6 +127,7 @@ async fn open_objects(
         registry,
         recover: config.recover,
         checkpoint: CheckpointOptions::default(),
+        disk,
     };
     let opened = Storage::open_objects(epochs, options, runtime).await;
     opened.map_err(named)

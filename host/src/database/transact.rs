@@ -57,7 +57,7 @@ where
 {
     let mut retries = 0;
     loop {
-        let transaction = Transaction::begin(database, options.isolation).await?;
+        let transaction = Transaction::begin(database, options.isolation, retries).await?;
         let core = Arc::clone(transaction.core());
         let answer = match body(transaction.lent()).await {
             Err(error) => Err(error),

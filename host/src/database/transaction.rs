@@ -26,7 +26,12 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    pub(super) async fn begin(database: &Arc<DatabaseCore>, isolation: Isolation) -> Result<Self> {
+    /// `reruns` says how often the same work ended in a conflict before.
+    pub(super) async fn begin(
+        database: &Arc<DatabaseCore>,
+        isolation: Isolation,
+        reruns: u32,
+    ) -> Result<Self> {
         // A database opened read-only does not change, so a snapshot is as good; its writes then say `read-only` at once.
         let isolation = if database.config.read_only {
             Isolation::Snapshot
@@ -35,6 +40,7 @@ impl Transaction {
         };
         let mut lease = database.lease().await?;
         let (store, transactions) = lease.parts();
+        store.data_mut().reruns = reruns;
         let answer = transactions
             .transaction()
             .call_begin(store, convert::isolation(isolation))

@@ -100,7 +100,7 @@ impl Plugin {
         let mut retries = 0;
         loop {
             let attempt = self
-                .attempt(core, request, &grants, &options.limits, idle)
+                .attempt(core, request, &grants, &options.limits, idle, retries)
                 .await?;
             let settlement = attempt.settlement;
             let answer = attempt.answer.map_err(|cause| settled(settlement, cause))?;
@@ -155,12 +155,14 @@ impl Plugin {
         grants: &Arc<Grants>,
         limits: &RunLimits,
         idle: Option<&Idle>,
+        reruns: u32,
     ) -> Result<Attempt> {
         let mut kept = match idle.and_then(|idle| idle.take(limits)) {
             Some(kept) => kept,
             None => self.fresh(core, grants, limits)?,
         };
         let store = &mut kept.store;
+        store.data_mut().reruns = reruns;
         let fuel = self.fuel(limits)?;
         if let Some(fuel) = fuel {
             store

@@ -9,7 +9,8 @@
 //!
 //! Each kept handle is known to be what the registry says for every version from `from` up to a limit. `now` moves the
 //! limit of all handles at once, to the version it returns, except of those it names as changed. So the bytes of a
-//! transaction are bounded by what changed or by what it touches, whichever is less, whatever the number of hosts.
+//! transaction are bounded by what changed or by what it touches, whichever is less, whatever the number of hosts. What
+//! this host published itself it knows, and the feed, which says which version changed an id last, confirms it.
 //!
 //! It is *not* a cache with a lifetime: a handle whose limit lies below the version read at is never answered unasked.
 
@@ -49,6 +50,9 @@ struct State {
     /// Up to where the current generation is right.
     position: Version,
     known: HashMap<LogicalId, Known>,
+    /// Which version changed an id last, of all changes after `feed_since` up to `position`.
+    feed: HashMap<LogicalId, Version>,
+    feed_since: Version,
     /// Who waits for the next `now`.
     waiting: Vec<oneshot::Sender<Result<Point, RegistryError>>>,
     nows: usize,
@@ -77,17 +81,37 @@ impl State {
             return;
         }
         match &now.changed {
-            Some(changed) => {
-                for id in changed {
-                    let limit = self.known.get(id).map(|known| self.limit(known));
-                    if let (Some(known), Some(limit)) = (self.known.get_mut(id), limit) {
-                        (known.until, known.generation) = (limit, 0);
-                    }
-                }
+            Some(changed) => changed
+                .iter()
+                .for_each(|&(id, version)| self.changed(id, version, now.version)),
+            None => {
+                self.end_generation();
+                self.feed.clear();
+                self.feed_since = now.version;
             }
-            None => self.end_generation(),
+        }
+        if self.feed.len() > limits::HANDLES_KEPT_MAX {
+            self.feed.clear();
+            self.feed_since = now.version;
         }
         self.position = now.version;
+    }
+
+    /// Up to `newest`, an id changed last at `version`.
+    fn changed(&mut self, id: LogicalId, version: Version, newest: Version) {
+        let last = self.feed.entry(id).or_default();
+        *last = version.max(*last);
+        let generation = self.generation();
+        let limit = self.known.get(&id).map(|known| self.limit(known));
+        let (Some(known), Some(limit)) = (self.known.get_mut(&id), limit) else {
+            return;
+        };
+        if known.from < version {
+            (known.until, known.generation) = (limit, 0);
+        } else if known.from <= newest {
+            // It was learned at the last change or later: published by this host, say.
+            known.generation = generation;
+        }
     }
 
     fn end_generation(&mut self) {
@@ -107,16 +131,19 @@ impl State {
         if self.ends.is_empty() {
             self.ends.push(0);
         }
-        let generation = if at == self.position {
-            self.generation()
+        let unchanged = || self.feed.get(&id).is_none_or(|&last| last <= at);
+        let holds =
+            at == self.position || (self.feed_since <= at && at < self.position && unchanged());
+        let (generation, until) = if holds {
+            (self.generation(), self.position)
         } else {
-            0
+            (0, at)
         };
         let from = handle.as_ref().map_or(at, |handle| handle.version);
         if let Some(before) = self.known.get(&id)
-            && before.from > at
+            && (before.from > at || (before.handle == handle && self.limit(before) >= until))
         {
-            // What is kept is newer.
+            // What is kept is newer, or holds longer.
             return;
         }
         if self.known.len() >= limits::HANDLES_KEPT_MAX {
@@ -129,7 +156,7 @@ impl State {
         let known = Known {
             handle,
             from,
-            until: at,
+            until,
             generation,
         };
         self.known.insert(id, known);

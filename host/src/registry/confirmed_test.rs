@@ -113,6 +113,21 @@ fn registries() -> (Arc<Counted>, Arc<Confirmed>) {
 /// Puts or removes one id, by this host or by another one that goes past the kept handles.
 async fn change(through: &dyn Registry, below: &MemoryRegistry, random: &mut StdRng, ids: u64) {
     let id = id(random.random_range(0..ids));
+    let removes = random.random_bool(0.2);
+    publish(through, below, id, removes, random).await;
+}
+
+async fn put(through: &dyn Registry, below: &MemoryRegistry, id: LogicalId, random: &mut StdRng) {
+    publish(through, below, id, false, random).await;
+}
+
+async fn publish(
+    through: &dyn Registry,
+    below: &MemoryRegistry,
+    id: LogicalId,
+    removes: bool,
+    random: &mut StdRng,
+) {
     let version = below.version();
     let handle = below.resolve(&[id], version).await.unwrap().remove(0);
     let observed = handle.as_ref().map_or(0, |handle| handle.version);
@@ -147,7 +162,7 @@ async fn change(through: &dyn Registry, below: &MemoryRegistry, random: &mut Std
         offset: 80,
         length: 10,
     };
-    let kind = if handle.is_some() && random.random_bool(0.2) {
+    let kind = if handle.is_some() && removes {
         FlipKind::Remove
     } else if handle.is_some() && random.random_bool(0.3) {
         FlipKind::Delta(place)
@@ -243,6 +258,35 @@ async fn a_warm_read_asks_for_a_read_point_and_nothing_else() {
         asked + 1,
         "only what changed is asked for"
     );
+}
+
+#[tokio::test]
+async fn what_this_host_published_itself_is_not_asked_for() {
+    let mut random = StdRng::seed_from_u64(2);
+    let (counted, confirmed) = registries();
+    let ids: Vec<_> = (0..20).map(id).collect();
+    let first = confirmed.now(None, Version::MAX).await.unwrap().version;
+    confirmed.resolve(&ids, first).await.unwrap();
+    let asked = counted.confirmed.load(Ordering::SeqCst);
+    for round in 0..100 {
+        // Sometimes another host publishes something else meanwhile.
+        let own = id(round % 10);
+        put(confirmed.as_ref(), &counted.inner, own, &mut random).await;
+        if round % 3 == 0 {
+            let other = id(10 + round % 7);
+            put(&counted.inner, &counted.inner, other, &mut random).await;
+        }
+        let at = confirmed.now(None, Version::MAX).await.unwrap().version;
+        let expected = counted.inner.resolve(&[own], at).await.unwrap();
+        let found = confirmed.resolve_here(&[own], at);
+        assert_eq!(
+            found.expect("it is known").unwrap(),
+            expected,
+            "round {round}"
+        );
+        confirmed.release(at);
+    }
+    assert_eq!(counted.confirmed.load(Ordering::SeqCst), asked);
 }
 
 #[tokio::test]

@@ -80,8 +80,16 @@ pub struct Now {
     pub version: Version,
     /// The ids that carry an intent at this moment; `None` = too many to list.
     pub publishing: Option<Vec<LogicalId>>,
-    /// The ids changed after the version asked about; `None` = too many to list, or too long ago.
-    pub changed: Option<Vec<LogicalId>>,
+    /// The ids changed after the version asked about, ascending, each with the version that changed it last; `None` = too
+    /// many to list, or too long ago.
+    pub changed: Option<Vec<(LogicalId, Version)>>,
+}
+
+/// Ids ascending, each once, with its highest version.
+fn newest_of_each(mut ids: Vec<(LogicalId, Version)>) -> Vec<(LogicalId, Version)> {
+    ids.sort_unstable_by_key(|&(id, version)| (id, std::cmp::Reverse(version)));
+    ids.dedup_by_key(|(id, _)| *id);
+    ids
 }
 
 /// How a change claims its id.

@@ -6,6 +6,7 @@
 //!             └────────────── next life ◄─────────────┘
 //! ```
 
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
@@ -17,8 +18,9 @@ use sop_engine::types::{TransactionId, TransactionOutcome};
 use super::embedded::CheckpointOptions;
 use super::period::Upkeep;
 use super::{Inner, Life, Storage, StorageOptions, StorageParts};
-use crate::blob::SegmentKey;
 use crate::blob::objects::store::ObjectBlobs;
+use crate::blob::{BlobStore, SegmentKey};
+use crate::cache::disk::DiskTier;
 use crate::commit::{Inclusion, Parts, Succession};
 use crate::recovery::epoch::{Closed, Epoch, EpochError, EpochStore, Target};
 use crate::registry::confirmed::Confirmed;
@@ -46,6 +48,8 @@ pub struct ObjectOptions {
     pub recover: bool,
     /// When checkpoints are taken over a shared registry; with a registry of its own only when asked, and at the end.
     pub checkpoint: CheckpointOptions,
+    /// A folder on a local disk, and how many bytes of it, for blobs that were fetched.
+    pub disk: Option<(PathBuf, u64)>,
 }
 
 /// The object store under a storage.
@@ -88,7 +92,11 @@ impl Storage {
             (Target::Own(history), true) => epochs.read(*history).await?,
             (Target::Shared(server), true) => epochs.adopt(server).await?,
         };
-        let blobs = Arc::new(ObjectBlobs::new(objects, Arc::clone(&runtime)));
+        let blobs: Arc<dyn BlobStore> = Arc::new(ObjectBlobs::new(objects, Arc::clone(&runtime)));
+        let blobs = match &options.disk {
+            Some((folder, bytes_max)) => DiskTier::before(blobs, folder, *bytes_max).await,
+            None => blobs,
+        };
         let parts = StorageParts {
             registry: Arc::clone(&epoch.registry),
             blobs,

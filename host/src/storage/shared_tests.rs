@@ -260,6 +260,7 @@ pub(super) async fn open_with(
         registry,
         recover: false,
         checkpoint,
+        disk: None,
     };
     let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::current());
     let epochs = EpochStore::open(Arc::clone(objects) as _, Arc::clone(&runtime), true);

@@ -77,6 +77,9 @@ pub(super) async fn commit(
     changes: Vec<Change>,
     attempt: u32,
 ) -> CommitOutcome {
+    if attempt > 0 {
+        storage.revalidated();
+    }
     storage
         .commit(storage.transaction_id(), observed, changes, attempt)
         .await

@@ -10,7 +10,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -74,6 +74,8 @@ struct Shared {
     go: watch::Sender<u64>,
     /// Grows when all connections are closed.
     cut: watch::Sender<u64>,
+    /// Bytes that were passed on, other than HTTP: to the server, and to the client.
+    passed: [AtomicU64; 2],
     /// Who counts the requests.
     steps: Mutex<Option<Arc<Steps>>>,
 }
@@ -106,6 +108,7 @@ impl Proxy {
             seen: Mutex::default(),
             go: watch::Sender::new(0),
             cut: watch::Sender::new(0),
+            passed: Default::default(),
             steps: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
@@ -172,6 +175,12 @@ impl Proxy {
     pub fn seen(&self, text: &str) -> usize {
         let seen = self.shared.seen.lock();
         seen.iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// Bytes that were passed on, other than HTTP, both ways.
+    pub fn bytes_passed(&self) -> u64 {
+        let passed = self.shared.passed.iter();
+        passed.map(|bytes| bytes.load(Ordering::SeqCst)).sum()
     }
 
     /// Waits until so many such requests came.
@@ -319,6 +328,7 @@ impl Shared {
             if let Fault::CutRequest(count) = fault {
                 return to.write_all(&bytes[..count.min(bytes.len())]).await;
             }
+            self.passed[0].fetch_add(bytes.len() as u64, Ordering::SeqCst);
             to.write_all(bytes).await?;
         }
     }
@@ -336,6 +346,8 @@ impl Shared {
             if fault == Fault::TrapAnswer {
                 self.hold(true).await;
             }
+            // Counted before it is given: whoever has the answer finds it counted.
+            self.passed[1].fetch_add(count as u64, Ordering::SeqCst);
             if count == 0 || !give(&mut to, &buffer[..count], fault).await? {
                 return Ok(());
             }

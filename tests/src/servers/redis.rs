@@ -1,5 +1,6 @@
 //! Redis servers: one, a master with replicas and Sentinels, a cluster.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -161,6 +162,40 @@ impl RedisProcess {
             .lines()
             .find_map(|line| line.strip_prefix(&format!("{name}:")));
         line.unwrap_or_default().to_owned()
+    }
+
+    /// How often each command was carried out, those of scripts included, and those that failed not.
+    pub fn commands(&self) -> BTreeMap<String, u64> {
+        let text: String = self.query(&["INFO", "commandstats"]).unwrap();
+        let lines = text.lines().filter_map(|line| {
+            let (name, figures) = line.strip_prefix("cmdstat_")?.split_once(':')?;
+            let figure = |name: &str| -> u64 {
+                let mut figures = figures
+                    .split(',')
+                    .filter_map(|figure| figure.split_once('='));
+                let figure = figures.find_map(|(other, value)| (other == name).then_some(value));
+                figure.map_or(0, |figure| figure.parse().unwrap())
+            };
+            Some((name.to_owned(), figure("calls") - figure("failed_calls")))
+        });
+        lines.collect()
+    }
+
+    /// Scripts that it has run.
+    pub fn scripts_run(&self) -> u64 {
+        let commands = self.commands();
+        let scripts = ["evalsha", "eval"].map(|name| commands.get(name).copied().unwrap_or(0));
+        scripts.into_iter().sum()
+    }
+
+    /// Microseconds of processor time that its loop has used: other processes on the machine do not count.
+    pub fn processor_us(&self) -> u64 {
+        ["user", "sys"]
+            .iter()
+            .map(|kind| self.info("cpu", &format!("used_cpu_{kind}_main_thread")))
+            // Six digits follow the point.
+            .map(|seconds| seconds.trim().replace('.', "").parse::<u64>().unwrap())
+            .sum()
     }
 
     /// Kills it, as if the machine had stopped.

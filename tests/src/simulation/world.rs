@@ -167,6 +167,7 @@ impl World {
                     registry: RegistryPlace::Shared(server),
                     recover: false,
                     checkpoint: self.plan.checkpoint,
+                    disk: None,
                 };
                 let shared = Arc::clone(&runtime) as Arc<dyn Runtime>;
                 let epochs = EpochStore::open(objects, shared, true).await?;

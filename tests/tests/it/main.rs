@@ -9,6 +9,8 @@
     reason = "tests fail loudly"
 )]
 
+mod bounds;
+mod doctor;
 mod embedding;
 mod golden;
 mod histories;

@@ -89,6 +89,20 @@ impl Folder {
         synced
     }
 
+    /// Removes the folder of a name that was deleted, if nothing else is in it: an object store has no folders, so a
+    /// probe leaves none behind.
+    pub(super) async fn leave(&self, name: &str) -> Result<(), BlobError> {
+        let Some(folder) = self.root.join(name).parent().map(FilePath::to_path_buf) else {
+            return Ok(());
+        };
+        self.blocking(move || {
+            // Another host may be probing there.
+            let _ = std::fs::remove_dir(folder);
+            Ok(())
+        })
+        .await
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> std::io::Result<T> + Send + 'static,

@@ -12,7 +12,7 @@ use crate::limits;
 use crate::runtime::Runtime;
 
 /// Where the objects of a probe lie for its moment.
-const PREFIX: &str = "probe/";
+pub(crate) const PREFIX: &str = "probe/";
 
 /// Asks a store whether its put-if-absent can be trusted.
 ///

@@ -25,6 +25,7 @@ pub use super::connect::PlaceError;
 use super::connect::{ONCE, READS, WRITES, client};
 use super::fault::{chain, classify, is_absent};
 use super::local::Folder;
+use super::probe::PREFIX;
 use super::{Listed, Objects, Stored};
 use crate::blob::BlobError;
 use crate::limits;
@@ -238,6 +239,10 @@ impl Objects for RemoteObjects {
     async fn delete(&self, name: &str) -> Result<(), BlobError> {
         let path = Path::from(name);
         let delete = self.writes.delete(&path);
-        self.in_time("delete", name, 0, delete).await.map(drop)
+        self.in_time("delete", name, 0, delete).await?;
+        match &self.folder {
+            Some(folder) if name.starts_with(PREFIX) => folder.leave(name).await,
+            _ => Ok(()),
+        }
     }
 }

@@ -31,13 +31,13 @@ impl Feed {
         }
     }
 
-    /// What changed after a version, ascending; `None` = too many to list, or too long ago.
-    pub(super) fn changed(&self, since: Version) -> Option<Vec<LogicalId>> {
+    /// What changed after a version and when it did last, ascending; `None` = too many to list, or too long ago.
+    pub(super) fn changed(&self, since: Version) -> Option<Vec<(LogicalId, Version)>> {
         if since < self.since {
             return None;
         }
         let mut ids = Vec::new();
-        for (_, changed) in self
+        for (version, changed) in self
             .list
             .iter()
             .rev()
@@ -46,10 +46,8 @@ impl Feed {
             if ids.len() + changed.len() > FEED_IDS_MAX {
                 return None;
             }
-            ids.extend_from_slice(changed);
+            ids.extend(changed.iter().map(|id| (*id, *version)));
         }
-        ids.sort_unstable();
-        ids.dedup();
-        Some(ids)
+        Some(super::super::newest_of_each(ids))
     }
 }

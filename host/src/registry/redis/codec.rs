@@ -5,7 +5,7 @@
 //!   place        segment 16 | offset 4 | length 4
 //!   version      counter 5: the epoch is that of the registry
 //!   body         kind 2 | …   0 = removed, 65535 = counter (value 8), else length of the chain (places)
-//!   record       version | body | ticket 6
+//!   record       version | body | ticket 6 | the version and body before, if any
 //! ```
 
 use sop_engine::types::{Handle, LogicalId, PhysicalId, TransactionId, Version};

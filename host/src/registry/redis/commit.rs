@@ -15,8 +15,8 @@ use super::scripts::{ABANDON, BLOCKING, FORGET, MARK, OVERDUE, PUBLISH, RESERVE}
 use crate::blob::SegmentKey;
 use crate::limits;
 use crate::registry::{
-    Blocker, Claim, FlipKind, Group, Publication, Published, RegistryError, Request, Reservation,
-    Verdict,
+    Blocker, Claim, Flip, FlipKind, Group, Publication, Published, RegistryError, Request,
+    Reservation, Verdict,
 };
 
 /// Tickets are exact in six bytes.
@@ -215,17 +215,18 @@ impl RedisRegistry {
         new: bool,
     ) -> Result<Published, RegistryError> {
         let version = version_of(list.number()?, self.epoch);
-        let mut handles = Vec::with_capacity(publication.flips.len());
-        for flip in &publication.flips {
-            let record = list.bytes()?;
-            handles.push(match &flip.kind {
-                FlipKind::Put(place) if new => Some(Handle {
-                    version,
-                    chain: vec![*place],
-                }),
-                _ if record.is_empty() => None,
-                _ => handle_of(&record, self.epoch)?,
-            });
+        let handle = |flip: &Flip| match &flip.kind {
+            FlipKind::Put(place) if new => Some(Handle {
+                version,
+                chain: vec![*place],
+            }),
+            _ => None,
+        };
+        let mut handles: Vec<_> = publication.flips.iter().map(handle).collect();
+        while list.len() > 0 {
+            let index = usize::try_from(list.number()?).map_err(|_| damaged())?;
+            let handle = handle_of(&list.bytes()?, self.epoch)?;
+            *handles.get_mut(index).ok_or_else(damaged)? = handle;
         }
         Ok(Published { version, handles })
     }

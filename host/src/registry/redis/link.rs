@@ -91,6 +91,11 @@ impl Link {
         })
     }
 
+    /// Where the server is, without secrets.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// How many calls were sent so far.
     pub(super) fn round_trips(&self) -> u64 {
         self.round_trips.load(Ordering::Relaxed)

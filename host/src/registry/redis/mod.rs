@@ -19,9 +19,9 @@
 //!   sop:{name}:epoch           hash  stamp, number | version, ticket, floor, releases, bytes of history, two ring counters, the
 //!                                    highest ticket that is forgotten | period, its first ticket, when it began
 //!   sop:{name}:epochs          set   the epochs that have keys, so that the next activation removes them
-//!   sop:{name}:7:handles       hash  id -> version 5 | kind 2 | chain, or counter | last ticket 6     (newest version)
-//!   sop:{name}:7:past          zset  id | version | kind | chain, all scores equal                    (older versions)
-//!   sop:{name}:7:queue         list  who was superseded by which version, when, how many bytes        (for pruning)
+//!   sop:{name}:7:handles       hash  id -> version 5 | kind 2 | chain, or counter | last ticket 6, and the state before
+//!   sop:{name}:7:past          zset  id | version | kind | chain, all scores equal                (still older states)
+//!   sop:{name}:7:queue         list  what was superseded by which version, when, how many bytes        (for pruning)
 //!   sop:{name}:7:intents       hash  id -> 'x' ticket, or 's' tickets…
 //!   sop:{name}:7:reservations  hash  't' ticket -> segment, made, deadline; 'k' segment -> ticket
 //!   sop:{name}:7:claims        hash  ticket -> ids
@@ -43,9 +43,10 @@
 //! hash grows step by step and is freed beside the server's loop. The price: a database moves
 //! between cluster nodes as one large key.
 //!
-//! Superseded versions are not in the record but in one sorted set, in the order of (id, version):
-//! a counter that a thousand commits change in a second keeps a minute of versions, and neither
-//! reads nor flips may cost more for it.
+//! The state superseded last stays in the record; it costs the flip of what changes seldom nothing.
+//! Older ones that can still be read are in one sorted set, in the order of (id, version): a
+//! counter that a thousand commits change in a second keeps a minute of versions, and neither reads
+//! nor flips may cost more for it.
 //!
 //! # Invariants
 //!
@@ -69,6 +70,7 @@ mod address;
 mod arguments;
 mod codec;
 mod commit;
+mod examination;
 mod link;
 mod period;
 mod reads;
@@ -77,8 +79,7 @@ mod reply;
 mod scripts;
 mod server;
 mod snapshots;
-mod vitals;
 
+pub use self::examination::Examination;
 pub use self::registry::RedisRegistry;
 pub use self::server::{RedisOptions, RedisServer};
-pub use self::vitals::Vitals;

@@ -12,7 +12,7 @@ use super::reply::{Reply, damaged};
 use super::scripts::{CONFIRM, HISTORY, NOW, OUTCOME, RESOLVE};
 use crate::limits;
 use crate::recovery::entry::State;
-use crate::registry::{History, Now, RegistryError};
+use crate::registry::{History, Now, RegistryError, newest_of_each};
 
 impl RedisRegistry {
     pub(super) async fn read_point(
@@ -47,7 +47,7 @@ impl RedisRegistry {
             None => None,
         };
         let changed = match reply.optional_list()? {
-            Some(list) => Some(changes(list)?),
+            Some(list) => Some(self.changes(list)?),
             None => None,
         };
         expected.granted(version);
@@ -171,16 +171,24 @@ impl RedisRegistry {
         Ok(found.map(|counter| version_of(counter, self.epoch)))
     }
 
+    /// The ids in entries of the feed, with the versions that changed them last.
+    fn changes(&self, mut list: Reply) -> Result<Vec<(LogicalId, Version)>, RegistryError> {
+        let mut ids = Vec::new();
+        while list.len() > 0 {
+            let entry = list.bytes()?;
+            let mut reader = Reader(&entry);
+            let version = version_of(reader.counter()?, self.epoch);
+            while !reader.0.is_empty() {
+                ids.push((reader.id()?, version));
+            }
+        }
+        Ok(newest_of_each(ids))
+    }
+
     /// With a short retention, registrations must follow closely.
     fn snapshot_renewal(&self) -> std::time::Duration {
         limits::SNAPSHOT_RENEWAL.min(self.history.retention / 4)
     }
-}
-
-fn sorted(mut ids: Vec<LogicalId>) -> Vec<LogicalId> {
-    ids.sort_unstable();
-    ids.dedup();
-    ids
 }
 
 /// The ids among the fields of a stamped hash.
@@ -192,19 +200,7 @@ fn fields(mut list: Reply) -> Result<Vec<LogicalId>, RegistryError> {
             ids.push(Reader(&field).id()?);
         }
     }
-    Ok(sorted(ids))
-}
-
-/// The ids in entries of the feed.
-fn changes(mut list: Reply) -> Result<Vec<LogicalId>, RegistryError> {
-    let mut ids = Vec::new();
-    while list.len() > 0 {
-        let entry = list.bytes()?;
-        let mut reader = Reader(&entry);
-        reader.counter()?;
-        while !reader.0.is_empty() {
-            ids.push(reader.id()?);
-        }
-    }
-    Ok(sorted(ids))
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
 }

@@ -27,10 +27,12 @@ macro_rules! scripts {
     };
 }
 
+/// Answers on a replica too, so it does without identity.lua.
+pub(super) static EXAMINE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/examine.lua")));
+
 scripts! {
     MEMORY = "memory.lua";
-    VITALS = "vitals.lua";
-    RIGHTS = "rights.lua";
     STANDING = "standing.lua";
     STAGE = "stage.lua";
     ACTIVATE = "activate.lua";

@@ -54,19 +54,19 @@ fn invalid(reason: &str) -> RegistryError {
 impl RedisServer {
     /// Connects to the server at a URL (`redis://`, `rediss://`, `unix://`,
     /// `redis+sentinel://host,host/NAME`, `redis+cluster://host,host`) for the database `name`.
-    /// Refuses a server that may throw keys away.
+    /// Refuses a server that may throw keys away, and a replica.
     pub async fn connect(
         url: &str,
         name: &str,
         options: RedisOptions,
     ) -> Result<Self, RegistryError> {
-        let server = Self::unchecked(url, name, options)?;
+        let server = Self::at(url, name, options)?;
         server.check_memory().await?;
         Ok(server)
     }
 
-    /// The same without a look at the server, to find out what is wrong with it.
-    pub fn unchecked(url: &str, name: &str, options: RedisOptions) -> Result<Self, RegistryError> {
+    /// The server at a URL, good or not. Asks nobody anything yet.
+    pub fn at(url: &str, name: &str, options: RedisOptions) -> Result<Self, RegistryError> {
         if name.is_empty()
             || name.len() > limits::REGISTRY_NAME_BYTES_MAX
             || name.contains(['{', '}'])
@@ -84,6 +84,11 @@ impl RedisServer {
         })
     }
 
+    /// Where it is, without user and password.
+    pub fn place(&self) -> &str {
+        self.link.address()
+    }
+
     /// How many calls were sent so far, by this and all registries made by it.
     pub fn round_trips(&self) -> u64 {
         self.link.round_trips()
@@ -94,7 +99,13 @@ impl RedisServer {
     }
 
     pub(super) async fn call(&self, arguments: Arguments) -> Result<Reply, RegistryError> {
-        Reply::checked(self.link.call(&arguments).await?, |floor| floor)
+        let answer = self.link.call(&arguments).await?;
+        Reply::checked(answer, |floor| floor).map_err(|error| match error {
+            RegistryError::Unavailable(why) => {
+                RegistryError::Unavailable(format!("{}: {why}", self.place()))
+            }
+            error => error,
+        })
     }
 
     async fn check_memory(&self) -> Result<(), RegistryError> {
@@ -102,7 +113,9 @@ impl RedisServer {
         let (bytes_max, policy) = (reply.number()?, reply.text()?);
         if bytes_max > 0 && policy != "noeviction" {
             let message = format!(
-                "the server throws keys away when its memory is full (maxmemory-policy {policy}): set it to noeviction"
+                "the registry at {} throws keys away when its memory is full (maxmemory-policy {policy}): set it to \
+                 noeviction",
+                self.place()
             );
             return Err(RegistryError::Invalid(message));
         }

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod decisions;
+mod disk;
 mod faults;
 mod probe;
 mod proxies;

@@ -13,32 +13,6 @@ use super::{begin, connect, entry, group, key, place, put, transaction};
 
 const A: LogicalId = LogicalId::new(7, 10);
 
-/// Scripts that the server has run.
-fn scripts_run(process: &RedisProcess) -> u64 {
-    ["evalsha", "eval"]
-        .iter()
-        .map(|name| {
-            let line = process.info("commandstats", &format!("cmdstat_{name}"));
-            let calls = line
-                .strip_prefix("calls=")
-                .and_then(|rest| rest.split(',').next());
-            let failed = line.split("failed_calls=").nth(1).unwrap_or("0");
-            calls.map_or(0, |calls| calls.parse::<u64>().unwrap()) - failed.parse::<u64>().unwrap()
-        })
-        .sum()
-}
-
-/// Microseconds of processor time that the server's loop has used: other processes on the machine
-/// do not count.
-fn processor(process: &RedisProcess) -> u64 {
-    ["user", "sys"]
-        .iter()
-        .map(|kind| process.info("cpu", &format!("used_cpu_{kind}_main_thread")))
-        // Six digits follow the point.
-        .map(|seconds| seconds.trim().replace('.', "").parse::<u64>().unwrap())
-        .sum()
-}
-
 #[tokio::test]
 async fn every_call_is_one_round_trip() {
     let process = RedisProcess::start();
@@ -48,10 +22,10 @@ async fn every_call_is_one_round_trip() {
         .await
         .unwrap();
     for round in 0..2 {
-        let mut before = (server.round_trips(), scripts_run(&process));
+        let mut before = (server.round_trips(), process.scripts_run());
         // The first time each script has to be sent along once.
         let mut one = |name: &str| {
-            let after = (server.round_trips(), scripts_run(&process));
+            let after = (server.round_trips(), process.scripts_run());
             assert_eq!(after.1 - before.1, 1, "{name}");
             if round == 1 {
                 assert_eq!(after.0 - before.0, 1, "{name}");
@@ -111,8 +85,8 @@ async fn every_call_is_one_round_trip() {
 
 /// `release` sends nothing.
 fn one_is_none(server: &RedisServer, process: &RedisProcess) {
-    let before = (server.round_trips(), scripts_run(process));
-    assert_eq!((server.round_trips(), scripts_run(process)), before);
+    let before = (server.round_trips(), process.scripts_run());
+    assert_eq!((server.round_trips(), process.scripts_run()), before);
 }
 
 #[tokio::test]
@@ -250,14 +224,14 @@ async fn a_large_transaction_is_carried_in_one_script_each() {
     let server = connect(&process.url()).await;
     let registry = begin(&server, 1, &[]).await.unwrap();
     let ids: Vec<_> = (0..IDS).map(|node| LogicalId::new(7, node + 10)).collect();
-    let mut before = processor(&process);
+    let mut before = process.processor_us();
     let mut step = |name: &str, start: Instant| {
-        let (elapsed, after) = (start.elapsed(), processor(&process));
+        let (elapsed, after) = (start.elapsed(), process.processor_us());
         println!(
             "{name} of {IDS} ids: {} us of the server, {elapsed:?} in all",
             after - before
         );
-        before = processor(&process);
+        before = process.processor_us();
     };
     let start = Instant::now();
     let version = put(&*registry, key(1, 1), &ids).await.unwrap();

@@ -3,7 +3,6 @@
 mod checkpoint;
 mod costs;
 mod differential;
-mod doctor;
 mod loss;
 mod modes;
 

@@ -299,7 +299,7 @@ fn now_names_what_is_being_published_and_what_changed() {
     let now = block_on(fixture.registry.now(None, epoch_version(1))).unwrap();
     assert_eq!(
         (now.version, now.publishing, now.changed),
-        (first, Some(vec![B]), Some(vec![A]))
+        (first, Some(vec![B]), Some(vec![(A, first)]))
     );
     assert_eq!(
         block_on(fixture.registry.now(None, first)).unwrap().changed,

@@ -8,7 +8,8 @@ if broken then
 end
 local ticket = call('HGET', key('reservations'), 'k' .. ARGV[3])
 if ticket then
-  finish(ticket, ARGV[3], claimed(ticket))
+  local reserved = call('HGET', key('reservations'), 't' .. ticket)
+  finish(ticket, reserved, call('HGET', key('claims'), ticket) or '')
   call('HSET', root, 'releases', releases)
 end
 return answer()

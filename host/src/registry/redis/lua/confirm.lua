@@ -22,9 +22,9 @@ for index = 1, count do
   local known, record = ARGV[4 + count + index], records[index + 1]
   if record then
     if old and parse('>I5', record) > at then
-      record = past_of(ARGV[4 + index], at)
+      record = past_of(ARGV[4 + index], record, at)
     else
-      record = sub(record, 1, -7)
+      record = sub(record, 1, state_end(record))
     end
   end
   local kind = record and kind_of(record)

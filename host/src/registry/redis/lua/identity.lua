@@ -19,12 +19,19 @@ local function key(part)
   return key_of(epoch, part)
 end
 
-local replication = call('INFO', 'replication')
-if string.match(replication, 'role:(%a+)') ~= 'master' then
-  return { 'unavailable', 'a replica answered: name its master, or let Sentinels find it (redis+sentinel://)' }
+-- Patterns would be tried at every position: plain text is found faster.
+local function identifier(info, name)
+  local _, last = string.find(info, name, 1, true)
+  return sub(info, last + 1, last + 40)
 end
-local identity = string.match(call('INFO', 'server'), 'run_id:(%x+)')
-  .. '.' .. string.match(replication, 'master_replid:(%x+)')
+local replication = call('INFO', 'replication')
+if not string.find(replication, 'role:master', 1, true) then
+  local host = string.match(replication, 'master_host:([^\r]*)') or '?'
+  return { 'unavailable', 'this server is a replica of ' .. host .. ':'
+    .. (string.match(replication, 'master_port:(%d+)') or '?')
+    .. ': name its master as the registry, or wait until it is promoted' }
+end
+local identity = identifier(call('INFO', 'server'), 'run_id:') .. '.' .. identifier(replication, 'master_replid:')
 
 -- What every key of an epoch carries inside itself, so that one that was deleted, evicted or made anew shows.
 local function stamp_of(number)

@@ -1,8 +1,8 @@
 -- Goes before the scripts that drop history.
 --
--- The queue holds, in the order of publishing and after its stamp, an entry for every version that was superseded:
+-- The queue holds, in the order of publishing and after its stamp, entries for the versions that were superseded:
 --
---   by 5 | when 6 | bytes 6 | the new state is an end 1 | id 16
+--   by 5 | when 6 | bytes 6 | the new states are ends 1 | id 16, …    at most 64 ids: those with something in `past`, and ends
 
 -- No version above this may be given up: someone may read it. Looked up anew now and then, lowered at once by `now`.
 local function held(now, hold_ms)
@@ -31,21 +31,23 @@ local function held(now, hold_ms)
   return lowest
 end
 
--- Drops up to so many superseded versions: those past retention, older ones while the bytes are too many. Raises the
--- floor. Answers whether there may be more to drop. The caller found all stamps and writes `floor` and `bytes`.
+-- Drops what was superseded in bounded steps: what is past retention, later ones while the bytes are too many. Raises
+-- the floor. Answers whether there may be more to drop. The caller found all stamps and writes `floor` and `bytes`.
 local function prune(now, retention, bytes_max, hold_ms, steps)
-  local dropped, hold, entries = 0, nil, {}
-  while dropped < steps do
+  local past_key = key('past')
+  local dropped, hold, entries, done = 0, nil, {}, 0
+  while done < steps do
     -- A few at a time: most often the first one is not due.
-    local at = dropped % 64 + 1
+    local at = dropped % 16 + 1
     if at == 1 then
-      entries = call('LRANGE', key('queue'), dropped + 1, dropped + 64)
+      entries = call('LRANGE', key('queue'), dropped + 1, dropped + 16)
     end
     local entry = entries[at]
     if not entry then
       break
     end
     local by, time, size, ended = parse('>I5I6I6B', entry)
+    local first = sub(entry, 1, 5)
     if now - time < retention and bytes <= bytes_max then
       break
     end
@@ -53,21 +55,24 @@ local function prune(now, retention, bytes_max, hold_ms, steps)
     if by > hold then
       break
     end
-    local id, first = sub(entry, 19), sub(entry, 1, 5)
-    call('ZREMRANGEBYLEX', key('past'), '[' .. id, '(' .. id .. first)
-    if ended == 1 then
-      local record = call('HGET', key('handles'), id)
-      if record and kind_of(record) == REMOVED and sub(record, 1, 5) == first then
-        call('HDEL', key('handles'), id)
+    for position = 19, #entry, 16 do
+      local id = sub(entry, position, position + 15)
+      call('ZREMRANGEBYLEX', past_key, '[' .. id, '(' .. id .. first)
+      if ended == 1 then
+        local record = call('HGET', key('handles'), id)
+        if record and kind_of(record) == REMOVED and sub(record, 1, 5) == first then
+          call('HDEL', key('handles'), id)
+        end
       end
+      done = done + 1
     end
     bytes = math.max(bytes - size, 0)
     floor = math.max(floor, by)
-    dropped = dropped + 1
+    dropped, done = dropped + 1, done + 1
   end
   if dropped > 0 then
     call('LTRIM', key('queue'), dropped, -1)
     call('LSET', key('queue'), 0, stamp)
   end
-  return dropped == steps
+  return done >= steps
 end

@@ -2,8 +2,11 @@
 --
 -- A record, the value of an id in `handles`:
 --
---   version 5 | kind 2 | body | ticket 6        big-endian; version = its counter, ticket = of the last writer
+--   version 5 | kind 2 | body | ticket 6 | before   big-endian; version = its counter, ticket = of the last writer
 --               0 = removed, 65535 = counter (body: 8, two's complement), else length of the chain (body: 24 each)
+--
+--   before: version, kind and body that were superseded last, if anything ever was; what was superseded earlier and may
+--   still be read is in `past`. So what changes seldom costs no entry there.
 
 local function foreign(what)
   return { 'foreign', what }
@@ -55,8 +58,20 @@ local function kind_of(record)
   return byte(record, 6) * 256 + byte(record, 7)
 end
 
+-- Where version, kind and body in a record end.
+local function state_end(record)
+  local kind = kind_of(record)
+  return kind == COUNTER and 15 or 7 + 24 * kind
+end
+
 -- What an id was as of a version, where its record is newer: the next older version, without a ticket.
-local function past_of(id, at)
+local function past_of(id, record, at)
+  local before = state_end(record) + 7
+  if before > #record then
+    return false
+  elseif parse('>I5', record, before) <= at then
+    return sub(record, before)
+  end
   local above = '(' .. id .. pack('>I5', at + 1)
   local members = call('ZREVRANGEBYLEX', key('past'), above, '[' .. id, 'LIMIT', 0, 1)
   return members[1] and sub(members[1], 17) or false

@@ -43,7 +43,6 @@ if marks then
   end
 end
 
-local ABSENT = '\255\255\255\255\255'
 local EXCLUSIVE, SHARED = 0, 1
 local placed, order = {}, {}
 
@@ -52,45 +51,52 @@ local function busy(id, claim)
   return intent and not (intent == 115 and claim == SHARED)
 end
 
+-- Decodes without making strings: this is most of the time of a large transaction.
 local function judge(request)
   local priority, observations, claims, position = parse('>BI4I4', request)
-  local changed, waiting, observed, wanted = { 1 }, { 2 }, {}, {}
+  local changed, waiting, observed = { 1 }, { 2 }, {}
   for _ = 1, observations do
-    local id, expected
-    id, expected, position = parse('>I4c5', request, position)
+    local a, b, c, d, v, w, x, y, z = byte(request, position, position + 8)
+    local id = ((a * 256 + b) * 256 + c) * 256 + d
+    position = position + 9
     observed[id] = true
-    local record, current = records[id + 1], ABSENT
-    if record and (byte(record, 6) ~= 0 or byte(record, 7) ~= 0) then
-      current = sub(record, 1, 5)
+    -- Removed is as good as absent.
+    local record, e, f, g, h, i, high, low = records[id + 1], nil, nil, nil, nil, nil, 0, 0
+    if record then
+      e, f, g, h, i, high, low = byte(record, 1, 7)
     end
-    if current ~= expected then
+    if high == 0 and low == 0 then
+      e, f, g, h, i = 255, 255, 255, 255, 255
+    end
+    if z ~= i or y ~= h or x ~= g or w ~= f or v ~= e then
       changed[#changed + 1] = id
-    elseif busy(id, EXCLUSIVE) then
+    elseif placed[id] or intents[id + 1] then
       waiting[#waiting + 1] = id
     end
   end
+  local first_claim = position
   for _ = 1, claims do
-    local id, claim
-    id, claim, position = parse('>I4B', request, position)
+    local a, b, c, d, claim = byte(request, position, position + 4)
+    local id = ((a * 256 + b) * 256 + c) * 256 + d
+    position = position + 5
     if claim == EXCLUSIVE and not observed[id] and records[id + 1] then
       changed[#changed + 1] = id
-    elseif busy(id, claim) or (priority == 0 and marked[id]) then
+    elseif ((placed[id] or intents[id + 1]) and busy(id, claim)) or (priority == 0 and marked[id]) then
       waiting[#waiting + 1] = id
     end
-    wanted[#wanted + 1] = id
-    wanted[#wanted + 1] = claim
   end
   if #changed > 1 then
     return changed
   elseif #waiting > 1 then
     return waiting
   end
-  for index = 1, #wanted, 2 do
-    local id = wanted[index]
+  for start = first_claim, position - 1, 5 do
+    local a, b, c, d, claim = byte(request, start, start + 4)
+    local id = ((a * 256 + b) * 256 + c) * 256 + d
     if not placed[id] then
       order[#order + 1] = id
     end
-    placed[id] = wanted[index + 1] == SHARED and 115 or 120
+    placed[id] = claim == SHARED and 115 or 120
   end
   return { 0 }, priority == 1 and observed
 end
@@ -126,19 +132,17 @@ if marks then
 end
 if #order > 0 then
   local ticket = pack('>I6', next_ticket)
-  local values, ids = {}, {}
-  for _, id in ipairs(order) do
-    local value = 'x'
+  local values, ids, exclusive, shared = {}, {}, 'x' .. ticket, ''
+  for index, id in ipairs(order) do
+    local name, value = ARGV[5 + id], exclusive
     if placed[id] == 115 then
-      value = intents[id + 1] or 's'
+      value, shared = (intents[id + 1] or 's') .. ticket, 's'
     end
-    ids[#ids + 1] = ARGV[5 + id]
-    values[#values + 1] = ARGV[5 + id]
-    values[#values + 1] = value .. ticket
+    ids[index], values[2 * index - 1], values[2 * index] = name, name, value
   end
   write('HSET', key('intents'), values)
   call('HSET', key('claims'), ticket, table.concat(ids))
-  call('HSET', key('reservations'), 't' .. ticket, segment .. pack('>I6I6', now, now + lease),
+  call('HSET', key('reservations'), 't' .. ticket, segment .. pack('>I6I6', now, now + lease) .. shared,
     'k' .. segment, ticket)
   call('HSET', root, 'ticket', string.format('%.0f', next_ticket + 1))
   reply[5] = next_ticket

@@ -2,7 +2,7 @@
 --
 --   ARGV[3]   the version's counter
 --   ARGV[4…]  ids
---   answer    the records, index-aligned; old ones lack the ticket
+--   answer    the records, index-aligned; old ones end before the ticket
 
 local at = tonumber(ARGV[3])
 if at < floor then
@@ -20,7 +20,7 @@ if at < version then
   for index = 2, count + 1 do
     local record = records[index]
     if record and parse('>I5', record) > at then
-      records[index] = past_of(ARGV[index + 2], at)
+      records[index] = past_of(ARGV[index + 2], record, at)
     end
   end
 end
