@@ -100,6 +100,7 @@ async fn open(objects: &Arc<Counted>, redis: &RedisProcess) -> Storage {
         storage: StorageOptions::default(),
         registry: RegistryPlace::Shared(Arc::new(server.await.unwrap())),
         recover: false,
+        disk: None,
         checkpoint: CheckpointOptions {
             automatic: false,
             ..CheckpointOptions::default()
