@@ -69,7 +69,7 @@ pub trait Objects: Send + Sync + std::fmt::Debug + 'static {
     async fn exists(&self, name: &str) -> Result<bool, BlobError>;
     /// All objects whose names begin with `prefix` (whole path segments, ending in `/`), in the order of their names.
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, BlobError>;
-    /// Those of them whose names come after `from`, which begins with `prefix`.
+    /// Those of them whose names come after `from`, which begins with `prefix` and is not that of a folder.
     async fn list_from(&self, prefix: &str, from: &str) -> Result<Vec<Listed>, BlobError> {
         let mut listed = self.list(prefix).await?;
         listed.retain(|listed| listed.name.as_str() > from);

@@ -38,9 +38,11 @@ pub fn segment_name(key: SegmentKey) -> String {
     format!("segment/{epoch:08x}/{period:08x}/{unique:016x}")
 }
 
-/// What the names of all segments of a period begin with, and those of later periods come after.
-pub fn period_name(epoch: u32, period: u32) -> String {
-    format!("segment/{epoch:08x}/{period:08x}")
+/// A name between the segments of earlier periods and those from this one on; `None` = there are no earlier ones. It is never
+/// that of a folder: SeaweedFS leaves out the folder that a listing begins after, which is all of a period.
+pub fn period_start(epoch: u32, period: u32) -> Option<String> {
+    let before = period.checked_sub(1)?;
+    Some(format!("segment/{epoch:08x}/{before:08x}z"))
 }
 
 /// The segment of a name.

@@ -11,7 +11,7 @@ use super::record::Progress;
 use super::store::EpochStore;
 use super::{EpochError, Included};
 use crate::blob::objects::Listed;
-use crate::blob::objects::store::{period_name, segment_key};
+use crate::blob::objects::store::{period_start, segment_key};
 use crate::blob::{SegmentKey, SegmentPlace};
 use crate::commit::segment::{HEADER_BYTES, Record, SegmentError, SegmentHeader, SegmentKind};
 use crate::limits;
@@ -242,9 +242,15 @@ impl EpochStore {
         epoch: u32,
         period: u32,
     ) -> Result<Vec<(SegmentKey, Listed)>, EpochError> {
-        let (prefix, from) = (segments(epoch), period_name(epoch, period));
-        let listed = self.patient(|| self.objects.list_from(&prefix, &from));
-        let keyed = listed.await?.into_iter().filter_map(|listed| {
+        let prefix = segments(epoch);
+        let listed = match period_start(epoch, period) {
+            Some(from) => {
+                self.patient(|| self.objects.list_from(&prefix, &from))
+                    .await?
+            }
+            None => self.patient(|| self.objects.list(&prefix)).await?,
+        };
+        let keyed = listed.into_iter().filter_map(|listed| {
             let key = segment_key(&listed.name)?;
             (key.period >= period).then_some((key, listed))
         });

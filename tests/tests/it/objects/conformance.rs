@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use futures::StreamExt;
-use sop_host::blob::BlobError;
 use sop_host::blob::objects::memory::MemoryObjects;
 use sop_host::blob::objects::remote::RemoteObjects;
+use sop_host::blob::objects::store::{period_start, segment_key, segment_name};
 use sop_host::blob::objects::{Objects, Stored};
+use sop_host::blob::{BlobError, SegmentKey};
 use sop_tests::servers::s3::S3Server;
 
 use super::prefix;
@@ -21,6 +22,7 @@ async fn conform(objects: &dyn Objects) {
     overwrite_and_delete(objects).await;
     long_object(objects).await;
     listing(objects).await;
+    periods(objects).await;
     race(objects).await;
 }
 
@@ -142,6 +144,40 @@ async fn listing(objects: &dyn Objects) {
     assert_eq!(all.len(), 6, "the claim, and these: {all:?}");
     for name in names {
         objects.delete(name).await.unwrap();
+    }
+}
+
+/// The segments from a period on, whatever a server takes the names for: keys or paths.
+async fn periods(objects: &dyn Objects) {
+    let keys: Vec<SegmentKey> = (0..4)
+        .flat_map(|period| {
+            (1..3).map(move |unique| SegmentKey {
+                epoch: 7,
+                period,
+                unique,
+            })
+        })
+        .collect();
+    for key in &keys {
+        objects.put(&segment_name(*key), bytes("x")).await.unwrap();
+    }
+    assert_eq!(period_start(7, 0), None);
+    for period in 1..5 {
+        let from = period_start(7, period).unwrap();
+        let listed = objects.list_from("segment/00000007/", &from).await.unwrap();
+        let listed: Vec<_> = listed
+            .iter()
+            .filter_map(|listed| segment_key(&listed.name))
+            .collect();
+        let expected: Vec<_> = keys
+            .iter()
+            .copied()
+            .filter(|key| key.period >= period)
+            .collect();
+        assert_eq!(listed, expected, "from period {period}");
+    }
+    for key in keys {
+        objects.delete(&segment_name(key)).await.unwrap();
     }
 }
 
