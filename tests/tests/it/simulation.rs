@@ -53,7 +53,7 @@ fn every_broken_rule_is_found() {
         // Two recoveries must meet for the one, a recovery and a commit beside a checkpoint for the other: most seeds are
         // spared.
         let first = match sabotage {
-            Sabotage::Void => 640,
+            Sabotage::Void => 6_100,
             Sabotage::Contained => 240,
             _ => 0,
         };
