@@ -212,6 +212,38 @@ async fn what_was_under_way_while_a_checkpoint_was_written_is_found_once() {
 }
 
 #[tokio::test]
+async fn what_was_undone_in_a_period_that_is_over_is_not_included() {
+    let place = Place::new();
+    let host = place.host().await;
+    let ids = filled(&host, 4, 10).await;
+    let undone = UnderWay::reserve(&place, 0, 71).await.unwrap();
+    let done = UnderWay::reserve(&place, 0, 72).await.unwrap();
+    done.put(&place, 1_000).await;
+    done.publish(1_000).await;
+    let objects = Arc::clone(&place.objects) as Arc<dyn Objects>;
+    let blobs = ObjectBlobs::new(objects, Arc::new(TokioRuntime::current()));
+    blobs.put_tombstone(undone.key).await.unwrap();
+    undone.registry.abandon(undone.key).await.unwrap();
+    host.checkpoint().await.unwrap();
+    transfer(&host, ids[0], ids[1]).await;
+    place.server.lose();
+    assert_eq!(total(&host, &ids).await, (40, 1_001));
+    // The new epoch listed neither: their period was over.
+    let epochs = place.epochs().await;
+    let never = SegmentKey {
+        unique: 73,
+        ..done.key
+    };
+    for (key, included) in [(undone.key, false), (done.key, true), (never, false)] {
+        assert_eq!(
+            epochs.included(key).await.unwrap(),
+            Some((2, included)),
+            "{key:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn any_host_tells_what_became_of_commits_of_an_epoch_that_ended() {
     let place = Place::new();
     let host = place.host().await;

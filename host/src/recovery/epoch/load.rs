@@ -11,7 +11,7 @@ use super::record::Progress;
 use super::store::EpochStore;
 use super::{EpochError, Included};
 use crate::blob::objects::Listed;
-use crate::blob::objects::store::{period_start, segment_key};
+use crate::blob::objects::store::{period_start, segment_key, segment_name};
 use crate::blob::{SegmentKey, SegmentPlace};
 use crate::commit::segment::{HEADER_BYTES, Record, SegmentError, SegmentHeader, SegmentKind};
 use crate::limits;
@@ -310,6 +310,25 @@ impl EpochStore {
             .try_filter_map(|found| std::future::ready(Ok(found)))
             .try_collect()
             .await
+    }
+
+    /// Whether a segment lies at a key: no tombstone, and not nothing.
+    pub(super) async fn is_committed(&self, key: SegmentKey) -> Result<bool, EpochError> {
+        let name = segment_name(key);
+        let ranges = [0..HEADER_BYTES as u64];
+        let parts = self.patient(|| self.objects.get_ranges(&name, &ranges));
+        let Some(front) = parts.await?.and_then(|parts| parts.into_iter().next()) else {
+            return Ok(false);
+        };
+        let damaged = |reason| EpochError::Segment {
+            name: name.clone(),
+            reason,
+        };
+        let header = SegmentHeader::decode(&front).map_err(damaged)?;
+        if header.key != key {
+            return Err(damaged(SegmentError::Foreign));
+        }
+        Ok(header.kind != SegmentKind::Tombstone)
     }
 
     /// What a segment decided; `None` = its transactions never happened, or it has none.

@@ -462,7 +462,7 @@ impl EpochStore {
         Ok((0, None))
     }
 
-    /// What became of a durable segment of an epoch that was closed: whether it is part of the first real epoch after it.
+    /// What became of a segment of an epoch that was closed: whether it is part of the first real epoch after it.
     /// `None` = no real epoch follows yet.
     pub async fn included(&self, key: SegmentKey) -> Result<Option<(u32, bool)>, EpochError> {
         let newest = self.newest().await?;
@@ -472,9 +472,12 @@ impl EpochStore {
                     period: key.period,
                     unique: key.unique,
                 };
-                let resolved_before = key.period < beginning.from_period;
-                let listed = beginning.included.binary_search(&wanted).is_ok();
-                let included = beginning.previous == key.epoch && (listed || resolved_before);
+                let included = beginning.previous == key.epoch
+                    && match key.period < beginning.from_period {
+                        false => beginning.included.binary_search(&wanted).is_ok(),
+                        // Nobody listed it, because all of its period had been decided: what lies there says how.
+                        true => self.is_committed(key).await?,
+                    };
                 return Ok(Some((epoch, included)));
             }
         }

@@ -47,12 +47,18 @@ impl RedisRegistry {
 
     /// Notes what the answer of a publication says about the period.
     pub(super) fn hear_progress(&self, mut list: Reply) -> Result<(), RegistryError> {
-        *self.progress.lock() = Some(PeriodProgress {
+        let heard = PeriodProgress {
             period: period(list.number()?)?,
             segments: list.number()?,
             age: Duration::from_millis(list.number()?),
             entries: list.number()?.saturating_sub(1),
-        });
+        };
+        let far = |progress: &PeriodProgress| (progress.period, progress.segments);
+        let mut progress = self.progress.lock();
+        // Answers may come in another order than they were given.
+        if progress.is_none_or(|before| far(&before) <= far(&heard)) {
+            *progress = Some(heard);
+        }
         Ok(())
     }
 

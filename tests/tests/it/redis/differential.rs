@@ -1,7 +1,7 @@
 //! Goal: the scripts decide exactly as the registry in memory does. Method: the same random calls
 //! on both, equal answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -434,11 +434,18 @@ impl Pair {
         count: usize,
     ) -> BTreeMap<LogicalId, Entry> {
         let (mut all, mut from) = (BTreeMap::<LogicalId, Entry>::new(), Vec::new());
-        loop {
+        let mut versions = BTreeSet::new();
+        let floor = loop {
             let batch = registry.entries(at, &from, count).await.unwrap();
             assert!(batch.floor <= at);
             for entry in batch.entries {
                 assert!(entry.versions.iter().all(|version| version.version <= at));
+                versions.extend(
+                    entry
+                        .versions
+                        .iter()
+                        .map(|version| (entry.id, version.version)),
+                );
                 let newer = all
                     .get(&entry.id)
                     .is_none_or(|found| found.versions[0].version < entry.versions[0].version);
@@ -448,7 +455,17 @@ impl Pair {
             }
             match batch.next {
                 Some(next) => from = next,
-                None => break,
+                None => break batch.floor,
+            }
+        };
+        // All that can be read from the floor on is among them.
+        for id in all.keys() {
+            for (version, _) in registry.history(&[*id]).await.unwrap().remove(0) {
+                let there = version > at || versions.contains(&(*id, version));
+                assert!(
+                    there,
+                    "{id} at version {version} is missing, the floor is {floor}"
+                );
             }
         }
         all.retain(|_, entry| entry.versions[0].state != State::Removed);

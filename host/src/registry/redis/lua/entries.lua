@@ -1,5 +1,5 @@
--- Some of all entries as of a version that is registered: first those whose newest version is not above it or else the one
--- before, in the order of the hash, then older versions, in the order of their ids.
+-- Some of all entries as of a version that is registered: first the newest versions and the ones before them, in the order of
+-- the hash, then still older ones, in the order of their ids. None is above that version, none was superseded below the floor.
 --
 --   ARGV[3]  the version's counter
 --   ARGV[4]  where to go on: 'h' and a cursor of the hash, or 'p' and the last member that was looked at
@@ -25,16 +25,15 @@ if byte(place) == 104 then
   for index = 1, #pairs_found, 2 do
     local id, record = pairs_found[index], pairs_found[index + 1]
     if id ~= '' then
-      local newest = state_end(record) + 6
-      local state
-      if parse('>I5', record) <= at then
-        state = sub(record, 1, newest)
-      elseif #record > newest and parse('>I5', record, newest + 1) <= at then
-        state = sub(record, newest + 1)
-      end
-      if state then
+      local newest, newer = state_end(record) + 6, parse('>I5', record)
+      if newer <= at then
         reply[#reply + 1] = id
-        reply[#reply + 1] = state
+        reply[#reply + 1] = sub(record, 1, newest)
+      end
+      -- What was superseded at or below the floor is no history any more.
+      if #record > newest and newer > floor and parse('>I5', record, newest + 1) <= at then
+        reply[#reply + 1] = id
+        reply[#reply + 1] = sub(record, newest + 1)
       end
     end
   end
