@@ -315,7 +315,8 @@ impl EpochStore {
     /// Whether a segment lies at a key: no tombstone, and not nothing.
     pub(super) async fn is_committed(&self, key: SegmentKey) -> Result<bool, EpochError> {
         let name = segment_name(key);
-        let ranges = [0..HEADER_BYTES as u64];
+        let header = 0..HEADER_BYTES as u64;
+        let ranges = [header];
         let parts = self.patient(|| self.objects.get_ranges(&name, &ranges));
         let Some(front) = parts.await?.and_then(|parts| parts.into_iter().next()) else {
             return Ok(false);
