@@ -271,6 +271,16 @@ pub const CHECKPOINT_PARTITIONS_MAX: u32 = 256;
 pub const CHECKPOINT_BUFFER_BYTES: usize = 32 << 20;
 /// Batches of entries after which the version they are read at is registered anew.
 pub const CHECKPOINT_RENEWAL_BATCHES: u64 = 16;
+/// Periods for which tombstones and stubs stay after everything in them was resolved: so long the outcome of a commit can be
+/// told from its segment.
+pub const MARK_PERIODS_KEPT: u32 = 4;
+/// Closed epochs whose last segments stay as long, though nothing reaches them.
+pub const CLOSED_EPOCHS_KEPT: u32 = 2;
+/// Puts and deletes of a collection at a time.
+pub const COLLECTION_CALLS: usize = 8;
+/// How long a host holds bodies written ahead; it renews the hold when it writes more of them. A transaction that lets more
+/// time pass between its last large value and its commit conflicts, if a checkpoint was taken meanwhile.
+pub const SPILL_LEASE: Duration = Duration::from_secs(900);
 /// Segments of a closed epoch that are looked through for what became of a commit.
 pub const OUTCOME_SEGMENTS_MAX: usize = 1 << 15;
 /// Commits of a closed epoch that are remembered once they were found so.
@@ -281,6 +291,14 @@ pub const CHECKPOINT_LOG_BYTES_MIN: u64 = 2 << 20;
 pub const LOG_PERCENT_MAX: u64 = 200;
 /// Checkpoints move live blobs out of log files in which they are less than this share, in percent.
 pub const RELOCATION_LIVE_PERCENT: u64 = 70;
+/// Segments on an object store outgrow what is live when they have more than this many percent of it.
+pub const SEGMENTS_PERCENT_MAX: u64 = 140;
+/// Compaction moves what lives in segments that are smaller than this together.
+pub const SMALL_SEGMENT_BYTES: u64 = 256 << 10;
+/// Ids that are moved at a time, in a log; whoever wants to change one of them waits for that long.
+pub const RELOCATION_IDS_LOG: usize = 1_024;
+/// The same where a segment is an object.
+pub const RELOCATION_IDS_OBJECTS: usize = 256;
 /// Compaction moves live blobs out of log files in which they are less than this share, in percent.
 pub const COMPACTION_LIVE_PERCENT: u64 = 92;
 

@@ -11,11 +11,13 @@
 mod checkpoint;
 mod collection;
 mod compaction;
+mod compaction_objects;
 mod embedded;
 #[cfg(test)]
 mod embedded_tests;
 mod life;
 mod open;
+mod order;
 mod period;
 #[cfg(test)]
 mod period_tests;
@@ -369,10 +371,12 @@ impl Storage {
 
     /// Verified bodies, index-aligned, through the L1 cache.
     pub async fn get(&self, ids: &[PhysicalId]) -> Result<Vec<Bytes>, StorageError> {
+        let life = self.life();
         let bodies = self.inner.cache.get(ids).await;
         if matches!(bodies, Err(StorageError::Missing(_))) {
             // It was moved and collected: whoever asked resolves afresh.
-            self.life().registry.forget();
+            life.registry.forget();
+            self.check_reach(&life).await?;
         }
         bodies
     }
@@ -382,7 +386,17 @@ impl Storage {
         let life = self.life();
         self.check_writable(&life)?;
         check_bytes(body.len())?;
-        let writing = self.inner.spills.begin();
+        let writing = self.inner.spills.begin(life.epoch, life.committer.period());
+        if let Err(error) = self.hold_spills(&life).await {
+            return Err(match error {
+                // The transaction observed what ended with the epoch: it begins again.
+                StorageError::Fenced if self.has_successors() => {
+                    self.renew(life.epoch).await?;
+                    StorageError::SnapshotExpired(self.life().registry.floor())
+                }
+                error => error,
+            });
+        }
         let place = life.committer.write_ahead(id, &body).await?;
         let spilled = writing.register(place, id);
         self.inner.cache.fill(place, body).await;

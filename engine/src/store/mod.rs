@@ -21,6 +21,7 @@ pub use view::{Body, View};
 
 use std::cell::RefCell;
 
+use crate::limits;
 use crate::storage::Storage;
 
 /// One engine instance: the storage it runs on and the pages it keeps.
@@ -29,6 +30,7 @@ pub struct Engine<S> {
     /// The two imports.
     pub storage: S,
     pages: RefCell<PageCache>,
+    spill_bytes: usize,
 }
 
 impl<S: Storage> Engine<S> {
@@ -36,7 +38,22 @@ impl<S: Storage> Engine<S> {
     pub fn new(storage: S) -> Self {
         Self {
             storage,
-            pages: RefCell::new(PageCache::new(crate::limits::PAGE_CACHE_BYTES)),
+            pages: RefCell::new(PageCache::new(limits::PAGE_CACHE_BYTES)),
+            spill_bytes: limits::SPILL_BYTES_MIN,
         }
+    }
+
+    /// The same, writing values of this length and longer ones ahead: for tests with small ones. Longer than a share of a page
+    /// that stays in it.
+    #[must_use]
+    pub fn with_spill_bytes(self, spill_bytes: usize) -> Self {
+        Self {
+            spill_bytes,
+            ..self
+        }
+    }
+
+    pub(crate) fn spill_bytes(&self) -> usize {
+        self.spill_bytes
     }
 }

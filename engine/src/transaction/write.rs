@@ -91,7 +91,7 @@ impl<S: Storage> Transaction<S> {
         if value.len() > limits::VALUE_BYTES_MAX {
             return Err(Error::limit("bytes of a value", limits::VALUE_BYTES_MAX));
         }
-        let pending = if value.len() >= limits::SPILL_BYTES_MIN {
+        let pending = if value.len() >= self.engine.spill_bytes() {
             self.spill(tree, value)?
         } else {
             Pending::Put(value.into())

@@ -99,6 +99,11 @@ pub trait BlobStore: Send + Sync + std::fmt::Debug + 'static {
     async fn put_tombstone(&self, key: SegmentKey) -> Result<Put, BlobError>;
     /// Fence check: whether someone claimed an epoch after this one.
     async fn claimed_after(&self, epoch: u32) -> Result<bool, BlobError>;
+    /// The first period of an epoch whose keys tell what was decided. Those of earlier ones may have been taken away when
+    /// nothing depended on them any more, so a tombstone or nothing found there says nothing.
+    async fn decided_from(&self, _epoch: u32) -> Result<u32, BlobError> {
+        Ok(0)
+    }
     /// Several reads at once, index-aligned: each is a physical id and its `before`. One that fails does not fail the others.
     async fn read_many(&self, reads: &[(PhysicalId, u32)]) -> Vec<Result<Bytes, BlobError>> {
         let each: Vec<_> = reads

@@ -192,6 +192,10 @@ impl BlobStore for DiskTier {
         self.below.put_tombstone(key).await
     }
 
+    async fn decided_from(&self, epoch: u32) -> Result<u32, BlobError> {
+        self.below.decided_from(epoch).await
+    }
+
     async fn claimed_after(&self, epoch: u32) -> Result<bool, BlobError> {
         self.below.claimed_after(epoch).await
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use sop_engine::types::{LogicalId, PhysicalId, Version};
 
+use crate::blob::SegmentKey;
 use crate::registry::Claim;
 
 /// What a transaction does to one logical id, as it reaches the host.
@@ -41,7 +42,8 @@ pub(crate) struct Spills {
 
 #[derive(Debug, Default)]
 struct Live {
-    writing: usize,
+    /// The epoch and the period from which on each one lies that is being written.
+    writing: Vec<(u32, u32)>,
     places: HashMap<PhysicalId, LogicalId>,
 }
 
@@ -49,6 +51,7 @@ struct Live {
 #[derive(Debug)]
 pub(crate) struct Writing {
     spills: Arc<Spills>,
+    from: (u32, u32),
 }
 
 impl Writing {
@@ -65,23 +68,42 @@ impl Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        self.spills.live.lock().writing -= 1;
+        let mut live = self.spills.live.lock();
+        let found = live.writing.iter().position(|from| *from == self.from);
+        if let Some(index) = found {
+            live.writing.swap_remove(index);
+        }
     }
 }
 
 impl Spills {
-    /// Notes that a body will lie somewhere soon.
-    pub(crate) fn begin(self: &Arc<Self>) -> Writing {
-        self.live.lock().writing += 1;
+    /// Notes that a body will lie somewhere soon: in this period or a later one of this epoch.
+    pub(crate) fn begin(self: &Arc<Self>, epoch: u32, period: u32) -> Writing {
+        let from = (epoch, period);
+        self.live.lock().writing.push(from);
         Writing {
             spills: Arc::clone(self),
+            from,
         }
+    }
+
+    /// The earliest period of an epoch in which one lies or will lie, where segments are objects.
+    pub(crate) fn earliest(&self, epoch: u32) -> Option<u32> {
+        let live = self.live.lock();
+        let places = live.places.keys().map(|place| {
+            let key = SegmentKey::from_object(place.segment);
+            (key.epoch, key.period)
+        });
+        let all = places.chain(live.writing.iter().copied());
+        all.filter(|(of, _)| *of == epoch)
+            .map(|(_, period)| period)
+            .min()
     }
 
     /// All of them; `None` while one is being written.
     pub(crate) fn list(&self) -> Option<Vec<(PhysicalId, LogicalId)>> {
         let live = self.live.lock();
-        if live.writing > 0 {
+        if !live.writing.is_empty() {
             return None;
         }
         let mut list: Vec<_> = live
@@ -153,6 +175,20 @@ impl Work {
                 ids.into_iter().map(|id| (id, Claim::Relocation)).collect()
             }
         }
+    }
+
+    /// The earliest period of a segment, as an object, with a body that was written ahead for it.
+    pub(crate) fn spills_from(&self) -> Option<u32> {
+        let Self::Changes(changes) = self else {
+            return None;
+        };
+        let periods = changes.iter().filter_map(|change| match &change.kind {
+            ChangeKind::PutSpilled(spilled) => {
+                Some(SegmentKey::from_object(spilled.id.segment).period)
+            }
+            _ => None,
+        });
+        periods.min()
     }
 
     /// Bytes of bodies that go into the segment.

@@ -111,6 +111,10 @@ impl BlobStore for FaultyBlobs {
             .await
     }
 
+    async fn decided_from(&self, epoch: u32) -> Result<u32, BlobError> {
+        self.inner.decided_from(epoch).await
+    }
+
     async fn claimed_after(&self, epoch: u32) -> Result<bool, BlobError> {
         self.run(Call::Fence, self.inner.claimed_after(epoch)).await
     }

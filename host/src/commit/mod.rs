@@ -226,6 +226,7 @@ impl Committer {
             observed,
             claims: Vec::new(),
             priority,
+            spills_from: None,
         };
         loop {
             if self.fenced() {

@@ -40,6 +40,7 @@ impl Pending {
             observed: self.observed.clone(),
             claims: self.work.claims(),
             priority: self.priority(),
+            spills_from: self.work.spills_from(),
         }
     }
 

@@ -35,7 +35,7 @@ impl Committer {
         Counts::add(&self.counts.bytes_written, bytes.len() as u64);
         match self.in_time(self.blobs.put(key, bytes)).await {
             Ok(Put::Won(place) | Put::Taken(Taken::Segment(place))) => Decision::Committed(place),
-            Ok(Put::Taken(Taken::Tombstone)) => Decision::Aborted(None),
+            Ok(Put::Taken(Taken::Tombstone)) => self.aborted(key, None).await,
             Err(error) => self.settle(key, Some(error)).await,
         }
     }
@@ -98,12 +98,27 @@ impl Committer {
         for attempt in 0..limits::CALL_ATTEMPTS_MAX {
             Counts::add(&self.counts.tombstones, 1);
             match self.in_time(self.blobs.put_tombstone(key)).await {
-                Ok(Put::Won(_) | Put::Taken(Taken::Tombstone)) => return Decision::Aborted(cause),
+                Ok(Put::Won(_) | Put::Taken(Taken::Tombstone)) => {
+                    return self.aborted(key, cause).await;
+                }
                 Ok(Put::Taken(Taken::Segment(place))) => return Decision::Committed(place),
                 // A full store wrote nothing: neither the segment nor the tombstone, and nothing of them is under way.
                 Err(BlobError::Full(_)) if matches!(cause, Some(BlobError::Full(_))) => {
                     return Decision::Aborted(cause);
                 }
+                Err(error) if self.note_closed(&error) => return Decision::Unknown,
+                Err(_) => self.back_off(attempt).await,
+            }
+        }
+        Decision::Unknown
+    }
+
+    /// What a tombstone says, unless its key had been forgotten before: then it says nothing.
+    async fn aborted(&self, key: SegmentKey, cause: Option<BlobError>) -> Decision {
+        for attempt in 0..limits::CALL_ATTEMPTS_MAX {
+            match self.in_time(self.blobs.decided_from(key.epoch)).await {
+                Ok(from) if key.period < from => return Decision::Unknown,
+                Ok(_) => return Decision::Aborted(cause),
                 Err(error) if self.note_closed(&error) => return Decision::Unknown,
                 Err(_) => self.back_off(attempt).await,
             }

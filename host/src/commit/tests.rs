@@ -339,6 +339,7 @@ async fn dead_writer(fixture: &Fixture, written: bool) -> (SegmentKey, u64) {
         observed: vec![],
         claims,
         priority: false,
+        spills_from: None,
     }];
     let group = Group {
         key,
@@ -507,6 +508,7 @@ async fn a_reserve_that_arrives_again_after_its_group_ended_holds_nobody_up() {
             observed: Vec::new(),
             claims: vec![(B, Claim::Relocation)],
             priority: false,
+            spills_from: None,
         }],
     };
     let reservation = fixture.registry.reserve(again).await.unwrap();

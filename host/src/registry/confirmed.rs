@@ -407,6 +407,10 @@ impl Registry for Confirmed {
         self.inner.begin_period(ended).await
     }
 
+    async fn hold_spills(&self, from: u32, lease: Duration) -> Result<(), RegistryError> {
+        self.inner.hold_spills(from, lease).await
+    }
+
     fn progress(&self) -> Option<PeriodProgress> {
         self.inner.progress()
     }

@@ -152,6 +152,7 @@ async fn publish(
                 }],
                 claims: vec![(id, Claim::Exclusive)],
                 priority: false,
+                spills_from: None,
             }],
         })
         .await

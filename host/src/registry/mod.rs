@@ -114,6 +114,21 @@ pub struct Request {
     pub claims: Vec<(LogicalId, Claim)>,
     /// It failed often enough that waiting marks do not hold it back.
     pub priority: bool,
+    /// The earliest period of a segment with a body that it wrote ahead and consumes. Of one whose bodies may have been
+    /// collected by now the verdict is that everything changed.
+    pub spills_from: Option<u32>,
+}
+
+impl Request {
+    /// All ids that it observed or changes, sorted.
+    pub(crate) fn ids(&self) -> Vec<LogicalId> {
+        let observed = self.observed.iter().map(|observation| observation.id);
+        let claimed = self.claims.iter().map(|(id, _)| *id);
+        let mut ids: Vec<_> = observed.chain(claimed).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
 }
 
 /// Transactions that ask together.
@@ -308,6 +323,13 @@ pub trait Registry: Send + Sync + std::fmt::Debug + 'static {
     /// going on; a repeated call therefore begins nothing.
     async fn begin_period(&self, _ended: u32) -> Result<PeriodStart, RegistryError> {
         unshared()
+    }
+
+    /// Holds bodies written ahead in segments of this period and later ones until the hold is renewed from a later period
+    /// on, or runs out. To be called before such a segment is put. [`RegistryError::PeriodEnded`] with the current period
+    /// if what lies in segments of that period may be collected already.
+    async fn hold_spills(&self, _from: u32, _lease: Duration) -> Result<(), RegistryError> {
+        Ok(())
     }
 
     /// How far the period has come, as far as this host heard; `None` = it heard nothing.

@@ -11,6 +11,14 @@
 //! is refused after it, so whatever has such a segment was reserved before; and of that, everything is resolved but what
 //! [`PeriodStart::oldest`] and [`PeriodStart::low_water`] tell of.
 //!
+//! # Bodies written ahead
+//! A body that lies in a segment of its own before its transaction reserves is named by nobody. So the hosts *hold* the
+//! periods in which they have such bodies, and a registry keeps a **spill floor**: the earliest period held, set anew
+//! whenever a period begins. A reservation that consumes bodies of an earlier period is refused. That alone keeps nobody from
+//! losing a body: a hold may run out while its host stands still, and then the reservation is refused, whatever any clock
+//! says. What was reserved before the floor was set may still be unresolved, so a collector goes by the floor that was set
+//! with the period [`PeriodStart::oldest`], of which the registry remembers the last two.
+//!
 //! It is *not* a lock: hosts that begin periods at the same time write one checkpoint each.
 
 use std::time::Duration;
@@ -37,6 +45,11 @@ pub struct PeriodStart {
     pub next_ticket: u64,
     /// How many entries there are, about.
     pub entries: u64,
+    /// Bodies written ahead in segments of periods before this one are dead unless the entries name them: whoever wrote
+    /// them and has not reserved yet is refused, and what was reserved before is resolved and in the entries.
+    pub spills_from: u32,
+    /// How often chains were relocated so far.
+    pub relocations: u64,
 }
 
 /// How far a period has come, as this host last heard.
@@ -61,4 +74,7 @@ pub struct EntryBatch {
     pub next: Option<Vec<u8>>,
     /// The lowest version that all batches up to this one tell everything about.
     pub floor: Version,
+    /// How often chains were relocated so far. Where that is more than when the period began, entries may show newer places of
+    /// old versions while versions that came since have the old ones: then nothing can be said of what no entry names.
+    pub relocations: u64,
 }

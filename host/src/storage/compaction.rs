@@ -32,7 +32,7 @@ pub struct Compacted {
     pub moved_bytes: u64,
 }
 
-type Progress = Box<dyn FnMut(CompactProgress) + Send>;
+pub(super) type Progress = Box<dyn FnMut(CompactProgress) + Send>;
 
 impl Storage {
     /// Rewrites log files that hold more than a little that nothing reaches. Online; versions stay what they are; safe to
@@ -41,12 +41,15 @@ impl Storage {
         &self,
         progress: impl FnMut(CompactProgress) + Send + 'static,
     ) -> Result<Compacted, StorageError> {
-        let Some(embedded) = self.inner.embedded.get().cloned() else {
-            return Ok(Compacted::default());
-        };
         self.check_writable(&self.life())?;
-        let storage = self.clone();
         let mut progress: Progress = Box::new(progress);
+        let Some(embedded) = self.inner.embedded.get().cloned() else {
+            return match self.inner.shared.get().cloned() {
+                Some(shared) => self.compact_objects(shared, progress).await,
+                None => Ok(Compacted::default()),
+            };
+        };
+        let storage = self.clone();
         self.detached(async move {
             let before_bytes = embedded.statistics()?.disk_bytes;
             let mut last = embedded.last.lock().await;
@@ -109,25 +112,40 @@ impl Storage {
             let file = LogFileId::from_segment(id.segment);
             file.is_some_and(|file| files.contains(&file))
         };
-        let mut moved_bytes = 0;
+        let mut ids = Vec::new();
         let mut after: Option<LogicalId> = None;
         loop {
             let entries = checkpoint.entries_after(after, limits::CHECKPOINT_CHUNK_ENTRIES)?;
-            let Some(end) = entries.last() else {
-                return Ok(moved_bytes);
-            };
+            let Some(end) = entries.last() else { break };
             after = Some(end.id);
             let touched = entries
                 .iter()
                 .filter(|entry| blobs(entry).iter().any(&leaves));
-            let ids: Vec<LogicalId> = touched.map(|entry| entry.id).collect();
-            if !ids.is_empty() {
-                moved_bytes += self.relocate(&ids, &leaves).await?;
-                progress(CompactProgress {
-                    moved_bytes,
-                    total_bytes,
-                });
-            }
+            ids.extend(touched.map(|entry| entry.id));
         }
+        let count = limits::RELOCATION_IDS_LOG;
+        self.relocate_all(ids, &leaves, count, total_bytes, progress)
+            .await
+    }
+
+    /// Relocates ids in the order of scans, so many at a time: whoever wants to change one of them waits for no more.
+    pub(super) async fn relocate_all(
+        &self,
+        mut ids: Vec<LogicalId>,
+        leaves: &(dyn Fn(&PhysicalId) -> bool + Send + Sync),
+        count: usize,
+        total_bytes: u64,
+        progress: &mut Progress,
+    ) -> Result<u64, StorageError> {
+        self.sort_by_scan(&mut ids).await;
+        let mut moved_bytes = 0;
+        for ids in ids.chunks(count) {
+            moved_bytes += self.relocate(ids, leaves).await?;
+            progress(CompactProgress {
+                moved_bytes,
+                total_bytes,
+            });
+        }
+        Ok(moved_bytes)
     }
 }

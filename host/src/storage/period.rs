@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  resolve what is overdue ─► register a version ─► begin a period ─► read all entries, batch by batch ─► runs … head
-//!                                                  └ the moment: see `recovery::epoch::parts`
+//!                                                  └ the moment: see `recovery::epoch::parts`     then collect
 //! ```
 //!
 //! - A host looks whether one is due after its own commits, from what the answer of the registry says anyway: a host that
@@ -29,6 +29,7 @@ use super::shared::Shared;
 use crate::limits;
 use crate::recovery::entry::Header;
 use crate::recovery::epoch::Target;
+use crate::recovery::epoch::collection::Moment;
 use crate::registry::{PeriodProgress, PeriodStart, RegistryError};
 
 /// What a host knows about when a checkpoint is due.
@@ -81,16 +82,16 @@ impl Storage {
             return;
         };
         let life = self.life();
-        if !matches!(shared.target, Target::Shared(_)) {
-            return;
-        }
         let Some(progress) = life.registry.progress() else {
             return;
         };
-        life.committer.enter_period(progress.period);
         let (upkeep, options) = (&shared.upkeep, &shared.checkpoint);
         let written = self.inner.counts.bytes_written.load(Ordering::Relaxed);
         let bytes = upkeep.bytes_in(life.epoch, progress.period, written);
+        let alone = !matches!(shared.target, Target::Shared(_));
+        if !alone {
+            life.committer.enter_period(progress.period);
+        }
         let waits = self.inner.runtime.elapsed() < *upkeep.not_before.lock();
         if !options.automatic || waits || !is_due(options, &progress, bytes) {
             return;
@@ -100,8 +101,16 @@ impl Storage {
         }
         let (storage, shared) = (self.clone(), Arc::clone(shared));
         let task = async move {
-            match storage.survey(&shared, &life, progress.period).await {
-                Ok(()) => {}
+            let taken = match alone {
+                true => storage.checkpoint_objects().await.map_err(Ended::Failed),
+                false => storage.survey(&shared, &life, progress.period).await,
+            };
+            match taken {
+                Ok(()) => {
+                    if let Err(error) = storage.compact_if_sparse(&shared).await {
+                        tracing::warn!(%error, "a background compaction failed");
+                    }
+                }
                 // Another host was faster.
                 Err(Ended::Period(_)) => {}
                 Err(Ended::Failed(error)) => {
@@ -160,7 +169,7 @@ impl Storage {
         let epochs = &shared.epochs;
         let mut writer = epochs.checkpoint_writer(life.epoch, start.period, start.entries);
         let (mut from, mut batches) = (Vec::new(), 0_u64);
-        let floor = loop {
+        let (floor, relocations) = loop {
             let read = || {
                 let count = limits::CHECKPOINT_CHUNK_ENTRIES;
                 life.registry.entries(start.version, &from, count)
@@ -175,18 +184,23 @@ impl Storage {
             }
             match batch.next {
                 Some(next) => from = next,
-                None => break batch.floor,
+                None => break (batch.floor, batch.relocations),
             }
         };
         let number = start.period;
+        let still = relocations == start.relocations;
+        let moment = Moment {
+            epoch: life.epoch,
+            oldest: start.oldest,
+            spills_from: start.spills_from,
+            shared: true,
+        };
         let header = header(life.epoch, start, floor);
-        let bytes = writer.finish(header).await.map_err(StorageError::from)?;
+        let (bytes, live) = writer.finish(header).await.map_err(StorageError::from)?;
         shared.upkeep.written.fetch_add(1, Ordering::Relaxed);
         tracing::info!(epoch = life.epoch, period = number, bytes, "checkpoint");
-        // What stays takes room, nothing else.
-        if let Err(error) = epochs.remove_old_checkpoints(life.epoch, number).await {
-            tracing::warn!(%error, "old checkpoints are left");
-        }
+        self.sweep(shared, moment, number, still.then_some(&live))
+            .await;
         Ok(())
     }
 }

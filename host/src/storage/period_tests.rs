@@ -141,6 +141,7 @@ impl UnderWay {
                 observed: Vec::new(),
                 claims: vec![(COUNT, Claim::Shared)],
                 priority: false,
+                spills_from: None,
             }],
         };
         let ticket = registry.reserve(group).await?.ticket.unwrap();

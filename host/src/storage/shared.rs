@@ -9,6 +9,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -22,7 +23,10 @@ use crate::blob::objects::store::ObjectBlobs;
 use crate::blob::{BlobStore, SegmentKey};
 use crate::cache::disk::DiskTier;
 use crate::commit::{Inclusion, Parts, Succession};
+use crate::limits;
+use crate::recovery::epoch::collection::{Moment, Room};
 use crate::recovery::epoch::{Closed, Epoch, EpochError, EpochStore, Target};
+use crate::registry::RegistryError;
 use crate::registry::confirmed::Confirmed;
 use crate::registry::memory::{MemoryRegistry, epoch_version};
 use crate::registry::server::RegistryServer;
@@ -70,6 +74,22 @@ pub(super) struct Shared {
     storage: Mutex<Weak<Inner>>,
     /// The period in which segments are written, where this host alone decides it.
     period: futures::lock::Mutex<u32>,
+    /// What this host holds of bodies written ahead.
+    hold: futures::lock::Mutex<Hold>,
+    /// What the last collection of this host found.
+    pub(super) room: Mutex<Option<Room>>,
+    /// Held while bodies are moved.
+    pub(super) compacting: futures::lock::Mutex<()>,
+}
+
+/// A hold on bodies written ahead, in a registry that is shared.
+#[derive(Debug, Default)]
+struct Hold {
+    epoch: u32,
+    /// The earliest period of them.
+    from: u32,
+    /// When it was last renewed.
+    since: Duration,
 }
 
 impl Storage {
@@ -116,6 +136,9 @@ impl Storage {
             renewal: futures::lock::Mutex::new(()),
             storage: Mutex::new(Arc::downgrade(&storage.inner)),
             period: futures::lock::Mutex::new(0),
+            hold: futures::lock::Mutex::default(),
+            room: Mutex::new(None),
+            compacting: futures::lock::Mutex::new(()),
         });
         // Nobody else has this storage yet.
         let _ = storage.inner.shared.set(shared);
@@ -191,7 +214,68 @@ impl Storage {
         .await
     }
 
-    /// Writes a checkpoint, so that the next recovery replays nothing before it.
+    /// After a body was not there: refuses to go on where the handles are not those that a collector goes by.
+    pub(super) async fn check_reach(&self, life: &Life) -> Result<(), StorageError> {
+        let Some(shared) = self.inner.shared.get() else {
+            return Ok(());
+        };
+        if self.has_successors() {
+            let claimed = self.inner.blobs.claimed_after(life.epoch).await?;
+            if claimed {
+                // The epoch is over, whatever the registry at which this host looks says.
+                life.committer.set_fenced();
+                self.renew(life.epoch).await?;
+            } else if self.life().epoch == life.epoch {
+                return Ok(());
+            }
+        } else if !(self.inner.read_only && shared.own.is_some()) {
+            return Ok(());
+        }
+        // Or they are those that were there when this process opened the database for reading, and a writer went on since.
+        Err(StorageError::SnapshotExpired(self.life().registry.floor()))
+    }
+
+    /// Sees to it that no other host takes away what is written ahead from now on. One call for many of them.
+    pub(super) async fn hold_spills(&self, life: &Life) -> Result<(), StorageError> {
+        let Some(shared) = self.inner.shared.get() else {
+            return Ok(());
+        };
+        if !self.has_successors() {
+            return Ok(());
+        }
+        let mut hold = shared.hold.lock().await;
+        let mut from = life.committer.period();
+        from = self
+            .inner
+            .spills
+            .earliest(life.epoch)
+            .map_or(from, |held| held.min(from));
+        let now = self.inner.runtime.elapsed();
+        let fresh = now < hold.since + limits::SPILL_LEASE / 2;
+        if hold.epoch == life.epoch && hold.from == from && fresh {
+            return Ok(());
+        }
+        for _ in 0..limits::PERIODS_MAX {
+            match life.registry.hold_spills(from, limits::SPILL_LEASE).await {
+                Ok(()) => {
+                    let (epoch, since) = (life.epoch, now);
+                    *hold = Hold { epoch, from, since };
+                    return Ok(());
+                }
+                // What lies in earlier periods is lost already: whoever wants to consume it conflicts.
+                Err(RegistryError::PeriodEnded(current)) => {
+                    life.committer.enter_period(current);
+                    from = current;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StorageError::Unavailable(
+            "other hosts write checkpoints all the time".to_owned(),
+        ))
+    }
+
+    /// Writes a checkpoint, so that the next recovery replays nothing before it, and takes away what nothing reaches.
     pub(super) async fn checkpoint_objects(&self) -> Result<(), StorageError> {
         let Some(shared) = self.inner.shared.get().cloned() else {
             return Ok(());
@@ -201,32 +285,50 @@ impl Storage {
         };
         self.check_writable(&self.life())?;
         let storage = self.clone();
-        self.detached(async move {
-            let mut period = shared.period.lock().await;
-            let life = storage.life();
-            life.committer.resolve_overdue().await?;
-            let next = period.checked_add(1).ok_or(StorageError::Fenced)?;
-            // The moment: nothing is under way, and what comes later lies in the next period.
-            let pause = storage.pause().await;
-            if own.reserved() {
-                return Err(StorageError::Unavailable(
-                    "a commit of unknown outcome is left: no checkpoint before it is known"
-                        .to_owned(),
-                ));
-            }
-            life.committer.set_period(next);
-            let survey = own.survey();
-            drop(pause);
-            let epochs = &shared.epochs;
-            epochs.put_survey(survey, life.epoch, next).await?;
-            *period = next;
-            // What stays takes room, nothing else.
-            if let Err(error) = epochs.remove_old_checkpoints(life.epoch, next).await {
-                tracing::warn!(%error, "old checkpoints are left");
-            }
-            Ok(())
-        })
-        .await
+        self.detached(async move { storage.checkpoint_own(&shared, &own).await })
+            .await
+    }
+
+    /// A checkpoint of handles that live in this process.
+    pub(super) async fn checkpoint_own(
+        &self,
+        shared: &Shared,
+        own: &MemoryRegistry,
+    ) -> Result<(), StorageError> {
+        let mut period = shared.period.lock().await;
+        let life = self.life();
+        life.committer.resolve_overdue().await?;
+        let next = period.checked_add(1).ok_or(StorageError::Fenced)?;
+        // The moment: nothing is under way, and what comes later lies in the next period.
+        let pause = self.pause().await;
+        if own.reserved() {
+            return Err(StorageError::Unavailable(
+                "a commit of unknown outcome is left: no checkpoint before it is known".to_owned(),
+            ));
+        }
+        life.committer.set_period(next);
+        own.enter_period(next);
+        let survey = own.survey();
+        let relocations = own.relocations();
+        let spills = self.spills();
+        drop(pause);
+        let epochs = &shared.epochs;
+        let (_, mut live) = epochs.put_survey(survey, life.epoch, next).await?;
+        *period = next;
+        let moment = Moment {
+            epoch: life.epoch,
+            oldest: next,
+            // One that is being written may lie anywhere.
+            spills_from: if spills.is_some() { next } else { 0 },
+            shared: false,
+        };
+        for (place, _) in spills.into_iter().flatten() {
+            live.add_place(place);
+        }
+        let still = own.relocations() == relocations;
+        self.sweep(shared, moment, next, still.then_some(&live))
+            .await;
+        Ok(())
     }
 
     /// Finishes what is under way, and lets the next opening begin with a fresh checkpoint.

@@ -151,6 +151,11 @@ impl Judge<'_> {
                 };
                 wrong.push(tell(&format!("{problem} ({:?})", attempt.answer)));
             }
+            if let Answer::Refused(word) = &record.answer
+                && word.starts_with("corrupt")
+            {
+                wrong.push(tell(word));
+            }
             let count = record.attempts.iter().filter(|one| is(&one.id)).count();
             if count > 1 {
                 wrong.push(tell("committed twice"));

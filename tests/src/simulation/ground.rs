@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt;
+use sop_engine::types::TransactionId;
 use sop_host::blob::SegmentKey;
 use sop_host::blob::memory::MemoryBlobs;
 use sop_host::blob::objects::Objects;
-use sop_host::blob::objects::memory::MemoryObjects;
+use sop_host::blob::objects::store::decided_from;
 use sop_host::commit::segment::{Record, Segment, SegmentKind};
 use sop_host::recovery::entry::Header;
 use sop_host::recovery::epoch::EpochStore;
 use sop_host::recovery::replay::Replay;
 use sop_host::registry::memory::{HistoryOptions, MemoryRegistry};
 
+use super::archive::Archive;
 use super::cluster::Cluster;
 use super::ledger::{Durable, Ledger, LedgerRegistry};
 use super::scheduler::{HostRuntime, Scheduler};
@@ -45,7 +47,7 @@ pub struct Takeovers {
 #[derive(Debug)]
 pub struct Epochs {
     /// The objects.
-    pub objects: Arc<MemoryObjects>,
+    pub objects: Arc<Archive>,
     /// The servers.
     pub cluster: Arc<Cluster>,
 }
@@ -80,11 +82,11 @@ impl Epochs {
         history: HistoryOptions,
         sabotage: Option<super::Sabotage>,
     ) -> Self {
-        let objects = Arc::new(MemoryObjects::default());
+        let objects = Arc::new(Archive::default());
         let there = Arc::clone(&objects);
         let durable: Durable = Arc::new(move |key| {
-            let bytes = immediately(there.get(&object_name(key)));
-            let segment = bytes.ok().flatten().map(|bytes| Segment::decode(&bytes));
+            let segment = there.first(&object_name(key));
+            let segment = segment.map(|bytes| Segment::decode(&bytes));
             matches!(segment, Some(Ok(segment)) if segment.kind == SegmentKind::Segment)
         });
         let cluster = Cluster::new(scheduler, ledger, durable, history, sabotage);
@@ -112,9 +114,7 @@ impl Epochs {
         let objects: Arc<dyn Objects> = Arc::clone(&self.objects) as Arc<dyn Objects>;
         let store = immediately(EpochStore::open(objects, runtime, false)).expect("a database");
         let mut truth = Vec::new();
-        for listed in immediately(self.objects.list("segment/")).unwrap_or_default() {
-            let bytes = immediately(self.objects.get(&listed.name));
-            let bytes = bytes.ok().flatten().expect("a listed segment");
+        for bytes in self.objects.segments() {
             let segment = Segment::decode(&bytes).expect("a whole segment");
             let counts = segment.kind == SegmentKind::Segment
                 && immediately(store.included(segment.key))
@@ -213,6 +213,23 @@ impl Takeovers {
 }
 
 impl Ground {
+    /// Whether a collector took away a segment that could have said what became of a commit.
+    pub fn is_forgotten(&self, id: TransactionId) -> bool {
+        let Self::Epochs(epochs) = self else {
+            return false;
+        };
+        let half = |half: u64| u32::try_from(half & 0xffff_ffff).unwrap_or(0);
+        let (epoch, period) = (half(id.high >> 32), half(id.high));
+        let from = immediately(decided_from(&*epochs.objects, epoch));
+        let said = from.is_ok_and(|from| period < from);
+        let mut segments = epochs.objects.segments().into_iter();
+        said || segments.any(|first| {
+            let key = Segment::decode(&first).expect("a whole segment").key;
+            let there = immediately(epochs.objects.get(&object_name(key)));
+            key.epoch == epoch && key.period >= period && there.ok().flatten() != Some(first)
+        })
+    }
+
     /// All segments that decided something and count.
     pub fn truth(&self, scheduler: &Arc<Scheduler>) -> Vec<(SegmentKey, Record)> {
         match self {

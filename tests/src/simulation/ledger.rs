@@ -234,6 +234,10 @@ impl Registry for LedgerRegistry {
         Ok(start)
     }
 
+    async fn hold_spills(&self, from: u32, lease: Duration) -> Outcome<()> {
+        self.inner.hold_spills(from, lease).await
+    }
+
     fn progress(&self) -> Option<PeriodProgress> {
         self.inner.progress()
     }

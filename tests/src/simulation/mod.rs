@@ -27,6 +27,7 @@
     reason = "a simulation fails loudly"
 )]
 
+pub mod archive;
 pub mod check;
 pub mod cluster;
 pub mod director;

@@ -176,6 +176,7 @@ impl<'y> Session<'y> {
         (baton, storage): (&'y Baton<'y>, host::Storage),
         history: &Rc<History>,
         scheduler: &Arc<Scheduler>,
+        spill_bytes: usize,
     ) -> Self {
         let storage = FiberStorage {
             baton,
@@ -185,7 +186,7 @@ impl<'y> Session<'y> {
         };
         Self {
             client,
-            engine: Rc::new(Engine::new(storage)),
+            engine: Rc::new(Engine::new(storage).with_spill_bytes(spill_bytes)),
             random: RefCell::new(random),
             baton,
             history: Rc::clone(history),

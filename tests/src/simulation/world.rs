@@ -210,7 +210,9 @@ impl World {
                     let random = StdRng::seed_from_u64(seed);
                     let (history, scheduler) = (&world.history, &world.scheduler);
                     let host = (baton, storage);
-                    let session = Session::new(first + number, random, host, history, scheduler);
+                    let spill = world.plan.page_bytes;
+                    let session =
+                        Session::new(first + number, random, host, history, scheduler, spill);
                     body(&world, &session, number, owner);
                 });
                 control.spawn(owner, fiber);

@@ -4,6 +4,7 @@
 //!   segment/<epoch>/<period>/<unique>    segments, tombstones, stubs; put-if-absent decides a commit
 //!   epoch/<n>/claim                      put-if-absent: who recovers into epoch n
 //!   epoch/<n>/manifest                   put-if-absent: what epoch n begins with, or a void
+//!   epoch/<n>/collected/<period>         segment keys of earlier periods of epoch n may be gone, and say nothing
 //!   checkpoint/<epoch>/<period>          put last: says which runs hold all handles as of one moment
 //!   checkpoint/<epoch>/<period>-<attempt>/<number>   one such run
 //! ```

@@ -62,6 +62,28 @@ pub fn claim_name(epoch: u32) -> String {
     format!("epoch/{epoch:08x}/claim")
 }
 
+/// Under which an epoch says from which period on its keys tell what was decided.
+pub fn collected_prefix(epoch: u32) -> String {
+    format!("epoch/{epoch:08x}/collected/")
+}
+
+/// The word that keys of an epoch before a period may be gone. One object for each period, because it must never be taken
+/// back: the highest counts.
+pub fn collected_name(epoch: u32, period: u32) -> String {
+    format!("{}{period:08x}", collected_prefix(epoch))
+}
+
+/// The highest period that such objects name; 0 = none.
+pub async fn decided_from(objects: &dyn Objects, epoch: u32) -> Result<u32, BlobError> {
+    let prefix = collected_prefix(epoch);
+    let listed = objects.list(&prefix).await?;
+    let periods = listed.iter().filter_map(|listed| {
+        let period = listed.name.strip_prefix(&prefix)?;
+        u32::from_str_radix(period, 16).ok()
+    });
+    Ok(periods.max().unwrap_or(0))
+}
+
 /// Segments as objects.
 #[derive(Debug)]
 pub struct ObjectBlobs {
@@ -267,6 +289,10 @@ impl BlobStore for ObjectBlobs {
             return Ok(false);
         };
         self.objects.exists(&claim_name(next)).await
+    }
+
+    async fn decided_from(&self, epoch: u32) -> Result<u32, BlobError> {
+        decided_from(&*self.objects, epoch).await
     }
 
     async fn read(&self, id: PhysicalId, before: u32) -> Result<Bytes, BlobError> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 
+use super::collection::Live;
 use super::parts::{Head, partition};
 use super::record::Progress;
 use super::store::EpochStore;
@@ -399,7 +400,7 @@ impl EpochStore {
         mut survey: Survey<'_>,
         epoch: u32,
         period: u32,
-    ) -> Result<u64, EpochError> {
+    ) -> Result<(u64, Live), EpochError> {
         let mut writer = self.checkpoint_writer(epoch, period, survey.entries_estimate());
         loop {
             let entries = survey.next_entries(limits::CHECKPOINT_CHUNK_ENTRIES);

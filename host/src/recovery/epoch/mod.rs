@@ -27,6 +27,7 @@
 //!
 //! Waiting is the only thing that depends on time: [`Progress`] objects and patience decide who works, never what is true.
 
+pub mod collection;
 mod load;
 mod outcome;
 mod parts;
@@ -43,6 +44,7 @@ pub use self::parts::PartsWriter;
 pub use self::record::{Beginning, Included, Manifest, RecordError};
 use self::record::{Claim, Progress};
 use self::store::Decided;
+use self::store::checkpoints_epoch;
 pub use self::store::{EpochStore, IDENTITY_NAME};
 use crate::blob::directory::DirectoryError;
 use crate::blob::{BlobError, SegmentKey};
@@ -159,7 +161,7 @@ impl EpochStore {
     /// caller knows that `ended` was active and has ended, whatever the registry says of it; 0 = it knows nothing.
     pub async fn obtain(&self, target: &Target, ended: u32) -> Result<Epoch, EpochError> {
         let mut watch = Watch::default();
-        let mut overtaken = 0;
+        let (mut overtaken, mut gone) = (0, 0);
         loop {
             let standing = self.standing(target).await?;
             let newest = self.newest().await?;
@@ -177,9 +179,12 @@ impl EpochStore {
             if newest > ended && self.wait_for_others(target, newest, &mut watch).await? {
                 continue;
             }
-            match self.recover(target, &standing, newest).await? {
-                Some(epoch) => return Ok(epoch),
-                None => overtaken += 1,
+            match self.recover(target, &standing, newest).await {
+                Ok(Some(epoch)) => return Ok(epoch),
+                Ok(None) => overtaken += 1,
+                // Another recovery was faster, and what this one read is collected: look again, as long as that may be it.
+                Err(EpochError::Gone(_)) if gone < limits::EPOCH_ATTEMPTS_MAX => gone += 1,
+                Err(error) => return Err(error),
             }
             if overtaken >= limits::RECOVERIES_MAX {
                 return Err(EpochError::Overtaken(overtaken));
@@ -199,10 +204,17 @@ impl EpochStore {
 
     /// The state as of now in this process, without claiming or writing anything.
     pub async fn read(&self, history: HistoryOptions) -> Result<Epoch, EpochError> {
-        let newest = self.newest().await?;
-        let (previous, _) = self.newest_real(newest).await?;
-        let loaded = self.load(previous, previous.max(1), history, None).await?;
-        Ok(own(previous.max(1), loaded.registry, &loaded.found))
+        let mut attempt = 1;
+        loop {
+            let newest = self.newest().await?;
+            let (previous, _) = self.newest_real(newest).await?;
+            match self.load(previous, previous.max(1), history, None).await {
+                // The writer collected what this was reading.
+                Err(EpochError::Gone(_)) if attempt < limits::EPOCH_ATTEMPTS_MAX => attempt += 1,
+                Err(error) => return Err(error),
+                Ok(loaded) => return Ok(own(previous.max(1), loaded.registry, &loaded.found)),
+            }
+        }
     }
 
     async fn standing(&self, target: &Target) -> Result<Standing, EpochError> {
@@ -299,7 +311,8 @@ impl EpochStore {
                 let beat = Some((epoch, &mut progress));
                 let loaded = self.load(previous, epoch, *history, beat).await?;
                 self.advance(epoch, &mut progress).await;
-                self.put_survey(loaded.registry.survey(), epoch, 0).await?;
+                let survey = loaded.registry.survey();
+                let _ = self.put_survey(survey, epoch, 0).await?;
                 self.advance(epoch, &mut progress).await;
                 let ours = self.begin(epoch, &claim, previous, &loaded.found).await?;
                 Ok(ours.then(|| own(epoch, loaded.registry, &loaded.found)))
@@ -463,7 +476,7 @@ impl EpochStore {
     }
 
     /// What became of a segment of an epoch that was closed: whether it is part of the first real epoch after it.
-    /// `None` = no real epoch follows yet.
+    /// `None` = no real epoch follows yet, or its key was forgotten.
     pub async fn included(&self, key: SegmentKey) -> Result<Option<(u32, bool)>, EpochError> {
         let newest = self.newest().await?;
         for epoch in key.epoch.saturating_add(1)..=newest {
@@ -472,12 +485,18 @@ impl EpochStore {
                     period: key.period,
                     unique: key.unique,
                 };
-                let included = beginning.previous == key.epoch
-                    && match key.period < beginning.from_period {
-                        false => beginning.included.binary_search(&wanted).is_ok(),
-                        // Nobody listed it, because all of its period had been decided: what lies there says how.
-                        true => self.is_committed(key).await?,
-                    };
+                let included = if beginning.previous != key.epoch {
+                    false
+                } else if key.period >= beginning.from_period {
+                    beginning.included.binary_search(&wanted).is_ok()
+                } else if self.is_committed(key).await? {
+                    // Nobody listed it, because all of its period had been decided: what lies there says how.
+                    true
+                } else if key.period < self.decided_from(key.epoch).await? {
+                    return Ok(None);
+                } else {
+                    false
+                };
                 return Ok(Some((epoch, included)));
             }
         }

@@ -44,10 +44,13 @@ pub fn named(id: TransactionId) -> (u32, u32) {
 }
 
 impl Closed {
-    /// What it says of a commit; `None` = it does not cover it.
+    /// What it says of a commit; `None` = it does not cover it, or a look at later periods only may say more.
     pub fn outcome(&self, id: TransactionId) -> Option<TransactionOutcome> {
         let (epoch, period) = named(id);
         if epoch != self.epoch || period < self.period {
+            return None;
+        }
+        if period > self.period && !self.complete && self.committed.binary_search(&id).is_err() {
             return None;
         }
         Some(match self.committed.binary_search(&id) {
@@ -105,6 +108,7 @@ impl EpochStore {
         let wanted = beginning.included.iter().filter(|one| one.period >= from);
         let there = listed.iter().filter(|(key, _)| key.period >= from);
         closed.complete = there.count() == wanted.count();
+        closed.complete &= self.decided_from(closed.epoch).await? <= closed.period;
         // The newest ones matter most.
         let skipped = listed.len().saturating_sub(limits::OUTCOME_SEGMENTS_MAX);
         closed.complete &= skipped == 0;
@@ -149,8 +153,10 @@ mod tests {
             ..closed
         };
         assert_eq!(
-            cut.outcome(commit_id(7, 4, 5)),
+            cut.outcome(commit_id(7, 3, 6)),
             Some(TransactionOutcome::Unknown)
         );
+        assert_eq!(cut.outcome(commit_id(7, 3, 5)), Some(committed));
+        assert_eq!(cut.outcome(commit_id(7, 4, 5)), None);
     }
 }

@@ -25,6 +25,12 @@ pub(super) fn checkpoint_name(epoch: u32, period: u32) -> String {
     format!("{}{period:08x}", checkpoints(epoch))
 }
 
+/// The epoch of an object that belongs to a checkpoint.
+pub(super) fn checkpoints_epoch(name: &str) -> Option<u32> {
+    let (epoch, _) = name.strip_prefix("checkpoint/")?.split_once('/')?;
+    u32::from_str_radix(epoch, 16).ok()
+}
+
 /// Under which the checkpoints of an epoch are.
 pub(super) fn checkpoints(epoch: u32) -> String {
     format!("checkpoint/{epoch:08x}/")
@@ -91,6 +97,12 @@ impl EpochStore {
     /// The objects themselves.
     pub fn objects(&self) -> &Arc<dyn Objects> {
         &self.objects
+    }
+
+    /// The first period of an epoch whose keys tell what was decided.
+    pub(super) async fn decided_from(&self, epoch: u32) -> Result<u32, EpochError> {
+        self.patient(|| crate::blob::objects::store::decided_from(&*self.objects, epoch))
+            .await
     }
 
     /// The highest claimed or decided epoch; 0 = none.

@@ -10,6 +10,7 @@ use sop_engine::types::{LogicalId, TransactionId, Version};
 use super::HistoryOptions;
 use super::feed::Feed;
 use super::handles::{Handles, IdMap};
+use super::holds::Holds;
 use super::intents::Intents;
 use super::retention::Retention;
 use crate::limits::OUTCOMES_MAX;
@@ -114,6 +115,9 @@ pub(super) struct Core {
     pub(super) outcomes: Outcomes,
     pub(super) recent: Recent,
     pub(super) period: Period,
+    pub(super) holds: Holds,
+    /// Counts publications that relocated something.
+    pub(super) relocations: u64,
     marks: IdMap<Duration>,
     releases: u64,
     waiters: Vec<oneshot::Sender<()>>,
@@ -146,6 +150,8 @@ impl Core {
                 ticket: header.next_ticket.max(1),
                 since: now,
             },
+            holds: Holds::default(),
+            relocations: 0,
             marks: IdMap::default(),
             releases: 0,
             waiters: Vec::new(),

@@ -15,6 +15,7 @@
 mod core;
 mod feed;
 mod handles;
+mod holds;
 mod intents;
 mod period;
 mod publish;
@@ -342,6 +343,10 @@ impl Registry for MemoryRegistry {
 
     async fn begin_period(&self, ended: u32) -> Result<PeriodStart, RegistryError> {
         self.next_period(ended)
+    }
+
+    async fn hold_spills(&self, from: u32, lease: Duration) -> Result<(), RegistryError> {
+        self.hold(from, lease)
     }
 
     fn progress(&self) -> Option<PeriodProgress> {

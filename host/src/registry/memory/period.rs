@@ -1,6 +1,7 @@
 //! Periods and the cursor over all entries, as a server would have them: for registries that play one.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use sop_engine::types::{LogicalId, Version};
 
@@ -20,16 +21,41 @@ impl MemoryRegistry {
             ticket: core.next_ticket,
             since: now,
         };
+        core.holds.begin_period(period, now);
         let low_water = core.low_water();
+        let oldest = core.intents.oldest_period().unwrap_or(period).min(period);
         Ok(PeriodStart {
             period,
-            oldest: core.intents.oldest_period().unwrap_or(period).min(period),
+            oldest,
+            spills_from: core.holds.floor_of(oldest, period),
+            relocations: core.relocations,
             version: core.version,
             low_water,
             contained: core.recent.at_or_above(low_water),
             next_ticket: core.next_ticket,
             entries: self.entries_estimate(),
         })
+    }
+
+    /// A period begins whose number somebody else decides: nothing is under way, and what was written ahead is known.
+    pub fn enter_period(&self, number: u32) {
+        let now = self.runtime.elapsed();
+        let mut core = self.core.lock();
+        core.period = super::core::Period {
+            number,
+            ticket: core.next_ticket,
+            since: now,
+        };
+    }
+
+    pub(super) fn hold(&self, from: u32, lease: Duration) -> Result<(), RegistryError> {
+        let now = self.runtime.elapsed();
+        let mut core = self.core.lock();
+        let current = core.period.number;
+        match core.holds.hold(from, now, lease) {
+            true => Ok(()),
+            false => Err(RegistryError::PeriodEnded(current)),
+        }
     }
 
     pub(super) fn period_progress(&self) -> PeriodProgress {
@@ -41,6 +67,11 @@ impl MemoryRegistry {
             age: now.saturating_sub(core.period.since),
             entries: self.entries_estimate(),
         }
+    }
+
+    /// How often chains were relocated so far.
+    pub fn relocations(&self) -> u64 {
+        self.core.lock().relocations
     }
 
     /// How many entries there are, about: those in memory may lie over those of the base.
@@ -66,6 +97,7 @@ impl MemoryRegistry {
             next: next.filter(|_| entries.len() >= count),
             entries,
             floor: self.floor.load(Ordering::Acquire),
+            relocations: self.relocations(),
         })
     }
 }

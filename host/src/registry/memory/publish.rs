@@ -89,6 +89,7 @@ impl Core {
                 .iter()
                 .all(|flip| matches!(flip.kind, FlipKind::Relocate { .. }));
             version += u64::from(!moves);
+            self.relocations += u64::from(moves);
             let mut found = Vec::with_capacity(publication.flips.len());
             for flip in &publication.flips {
                 let flipped =

@@ -86,6 +86,12 @@ impl Core {
     }
 
     fn judge(&self, handles: &Handles, request: &Request, now: Duration) -> io::Result<Verdict> {
+        if request
+            .spills_from
+            .is_some_and(|from| self.holds.ended(from))
+        {
+            return Ok(Verdict::Changed(request.ids()));
+        }
         let mut changed = Vec::new();
         let mut busy = Vec::new();
         for observation in &request.observed {

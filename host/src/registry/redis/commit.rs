@@ -72,10 +72,14 @@ impl RedisRegistry {
 
     fn request_bytes(&self, request: &Request, numbers: &mut Numbers) -> Vec<u8> {
         let (observed, claims) = (&request.observed, &request.claims);
-        let mut bytes = Vec::with_capacity(9 + 9 * observed.len() + 5 * claims.len());
-        bytes.push(u8::from(request.priority));
+        let mut bytes = Vec::with_capacity(13 + 9 * observed.len() + 5 * claims.len());
+        let flags = u8::from(request.priority) | u8::from(request.spills_from.is_some()) << 1;
+        bytes.push(flags);
         bytes.extend_from_slice(&count(observed.len()));
         bytes.extend_from_slice(&count(claims.len()));
+        if let Some(from) = request.spills_from {
+            bytes.extend_from_slice(&from.to_be_bytes());
+        }
         for observation in observed {
             bytes.extend_from_slice(&numbers.of(observation.id).to_be_bytes());
             bytes.extend_from_slice(&self.observed(observation.version));
@@ -110,8 +114,8 @@ impl RedisRegistry {
         let reply = &mut reply.rest;
         let ticket = reply.number()?;
         let mut verdicts = Vec::with_capacity(group.requests.len());
-        for _ in &group.requests {
-            verdicts.push(verdict(reply.list()?, &numbers)?);
+        for request in &group.requests {
+            verdicts.push(verdict(reply.list()?, &numbers, request)?);
         }
         Ok(Reservation {
             ticket: (ticket > 0).then_some(ticket),
@@ -279,7 +283,11 @@ impl RedisRegistry {
     }
 }
 
-fn verdict(mut list: Reply, numbers: &Numbers) -> Result<Verdict, RegistryError> {
+fn verdict(
+    mut list: Reply,
+    numbers: &Numbers,
+    request: &Request,
+) -> Result<Verdict, RegistryError> {
     let kind = list.number()?;
     let mut ids = Vec::with_capacity(list.len());
     while list.len() > 0 {
@@ -291,6 +299,8 @@ fn verdict(mut list: Reply, numbers: &Numbers) -> Result<Verdict, RegistryError>
         0 => Ok(Verdict::Granted),
         1 => Ok(Verdict::Changed(ids)),
         2 => Ok(Verdict::Busy(ids)),
+        // Bodies that it wrote ahead may be gone.
+        3 => Ok(Verdict::Changed(request.ids())),
         _ => Err(damaged()),
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use sop_engine::types::Version;
 
 use super::codec::{Reader, asked, version_of};
-use super::registry::RedisRegistry;
+use super::registry::{RedisRegistry, milliseconds};
 use super::reply::{Reply, damaged};
-use super::scripts::{ENTRIES, PERIOD};
+use super::scripts::{ENTRIES, HOLD, PERIOD};
 use crate::limits;
 use crate::recovery::entry::{Entry, EntryVersion};
 use crate::registry::{EntryBatch, PeriodProgress, PeriodStart, Registry, RegistryError};
@@ -29,7 +29,8 @@ impl RedisRegistry {
         let (version, mut reply) = (answer.version, answer.rest);
         let (begun, oldest) = (period(reply.number()?)?, period(reply.number()?)?);
         let (low_water, next_ticket) = (reply.number()?, reply.number()?);
-        let fields = reply.number()?;
+        let (fields, spills_from) = (reply.number()?, period(reply.number()?)?);
+        let relocations = reply.number()?;
         let mut contained = Vec::with_capacity(reply.len());
         while reply.len() > 0 {
             contained.push(reply.number()?);
@@ -42,7 +43,18 @@ impl RedisRegistry {
             contained,
             next_ticket,
             entries: fields.saturating_sub(1),
+            spills_from,
+            relocations,
         })
+    }
+
+    pub(super) async fn hold(&self, from: u32, lease: Duration) -> Result<(), RegistryError> {
+        let arguments = self
+            .arguments(&HOLD)
+            .bytes(&self.host)
+            .number(from)
+            .number(milliseconds(lease));
+        self.call(arguments).await.map(|_| ())
     }
 
     /// Notes what the answer of a publication says about the period.
@@ -74,7 +86,7 @@ impl RedisRegistry {
             .bytes(if from.is_empty() { FIRST } else { from })
             .number(count);
         let mut reply = self.call(arguments).await?;
-        let next = reply.optional_bytes()?;
+        let (next, relocations) = (reply.optional_bytes()?, reply.number()?);
         let mut entries = Vec::with_capacity(reply.len() / 2);
         while reply.len() > 0 {
             let (id, record) = (reply.bytes()?, reply.bytes()?);
@@ -98,6 +110,7 @@ impl RedisRegistry {
             entries,
             next,
             floor: self.floor(),
+            relocations,
         })
     }
 }

@@ -223,6 +223,10 @@ impl Registry for RedisRegistry {
         self.next_period(ended).await
     }
 
+    async fn hold_spills(&self, from: u32, lease: Duration) -> Result<(), RegistryError> {
+        self.hold(from, lease).await
+    }
+
     fn progress(&self) -> Option<PeriodProgress> {
         *self.progress.lock()
     }

@@ -50,5 +50,6 @@ scripts! {
     MARK = "registry.lua" "mark.lua";
     OUTCOME = "registry.lua" "outcome.lua";
     PERIOD = "registry.lua" "period.lua";
+    HOLD = "registry.lua" "hold.lua";
     ENTRIES = "registry.lua" "entries.lua";
 }

@@ -214,6 +214,11 @@ impl Registry for FaultyRegistry {
             .await
     }
 
+    async fn hold_spills(&self, from: u32, lease: Duration) -> Outcome<()> {
+        self.send(move |inner| Box::pin(async move { inner.hold_spills(from, lease).await }))
+            .await
+    }
+
     fn progress(&self) -> Option<PeriodProgress> {
         self.inner.progress()
     }

@@ -208,6 +208,10 @@ impl Registry for BrokenRegistry {
         })
     }
 
+    async fn hold_spills(&self, from: u32, lease: Duration) -> Outcome<()> {
+        self.inner.hold_spills(from, lease).await
+    }
+
     fn progress(&self) -> Option<PeriodProgress> {
         self.inner.progress()
     }

@@ -94,6 +94,7 @@ async fn work(registry: &dyn Registry, round: u64) {
         observed: observed.collect(),
         claims: ids.iter().map(|&id| (id, Claim::Exclusive)).collect(),
         priority: false,
+        spills_from: None,
     };
     let group = |unique: u64, request: &Request| Group {
         key: key(unique),

@@ -122,6 +122,7 @@ impl Pair {
             observed: Vec::new(),
             claims: Vec::new(),
             priority: self.random.random_bool(0.2),
+            spills_from: None,
         };
         let mut used = Vec::new();
         for _ in 0..self.random.random_range(0..4) {

@@ -96,6 +96,7 @@ fn group(key: SegmentKey, observed: Vec<Observation>, claims: &[(LogicalId, Clai
             observed,
             claims: claims.to_vec(),
             priority: false,
+            spills_from: None,
         }],
     }
 }

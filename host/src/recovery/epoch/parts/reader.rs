@@ -29,6 +29,22 @@ impl EpochStore {
         Ok(merged(runs.into_iter().flatten().collect()))
     }
 
+    /// Shows all entries of the newest checkpoint of an epoch, one partition after the other.
+    pub async fn visit_newest(
+        &self,
+        epoch: u32,
+        mut visit: impl FnMut(&Entry),
+    ) -> Result<(), EpochError> {
+        let head = self.newest_checkpoint(epoch).await?;
+        for number in 0..head.partitions {
+            self.partition(&head, number)
+                .await?
+                .iter()
+                .for_each(&mut visit);
+        }
+        Ok(())
+    }
+
     /// All entries of the newest checkpoint of an epoch.
     #[cfg(test)]
     pub(crate) async fn checkpoint_entries(&self, epoch: u32) -> Result<Vec<Entry>, EpochError> {

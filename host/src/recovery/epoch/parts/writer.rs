@@ -4,6 +4,7 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::super::EpochError;
+use super::super::collection::Live;
 use super::super::record::Object;
 use super::super::store::{EpochStore, checkpoint_name};
 use super::{Head, Run, merged, partition, partitions, run_name};
@@ -27,6 +28,7 @@ pub struct PartsWriter<'a> {
     waiting: Vec<(Vec<Entry>, usize)>,
     waiting_bytes: usize,
     runs: Vec<Run>,
+    live: Live,
 }
 
 fn memory(entry: &Entry) -> usize {
@@ -50,6 +52,7 @@ impl EpochStore {
             waiting: (0..partitions).map(|_| (Vec::new(), 0)).collect(),
             waiting_bytes: 0,
             runs: Vec::new(),
+            live: Live::default(),
         }
     }
 }
@@ -62,6 +65,7 @@ impl PartsWriter<'_> {
     /// Adds an entry. Ids may come in any order, and again with other versions.
     pub async fn push(&mut self, entry: Entry) -> Result<(), EpochError> {
         let bytes = memory(&entry);
+        self.live.add(&entry);
         let partition = partition(entry.id, self.partitions());
         let index = usize::try_from(partition).unwrap_or(0);
         if let Some((entries, waiting)) = self.waiting.get_mut(index) {
@@ -105,9 +109,10 @@ impl PartsWriter<'_> {
         self.epochs.patient(put).await
     }
 
-    /// Puts what waits, and the head: from now on the checkpoint is there.
-    pub async fn finish(self, header: Header) -> Result<u64, EpochError> {
-        Ok(self.finish_with(header).await?.bytes())
+    /// Puts what waits, and the head: from now on the checkpoint is there. Answers its bytes and what it reaches.
+    pub async fn finish(mut self, header: Header) -> Result<(u64, Live), EpochError> {
+        let live = std::mem::take(&mut self.live);
+        Ok((self.finish_with(header).await?.bytes(), live))
     }
 
     pub(in super::super) async fn finish_with(

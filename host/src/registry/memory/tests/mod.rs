@@ -59,6 +59,7 @@ fn request(observed: &[Observation], claims: &[(LogicalId, Claim)]) -> Request {
         observed: observed.to_vec(),
         claims: claims.to_vec(),
         priority: false,
+        spills_from: None,
     }
 }
 

@@ -54,5 +54,5 @@ call('RPUSH', key('queue'), stamp)
 call('UNLINK', root)
 call('HSET', root, 'stamp', stamp, 'number', epoch, 'version', 0, 'floor', 0, 'releases', 0, 'bytes', 0,
   'ticket', ARGV[4], 'outcomes', 0, 'tickets', 0, 'forgotten', 0,
-  'period', 0, 'period_ticket', ARGV[4], 'period_since', string.format('%.0f', milliseconds()))
+  'spill_floor', 0, 'relocations', 0, 'period', 0, 'period_ticket', ARGV[4], 'period_since', string.format('%.0f', milliseconds()))
 return { 'ok' }

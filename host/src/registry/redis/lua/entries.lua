@@ -4,7 +4,7 @@
 --   ARGV[3]  the version's counter
 --   ARGV[4]  where to go on: 'h' and a cursor of the hash, or 'p' and the last member that was looked at
 --   ARGV[5]  how many, about
---   answer   where to go on (false = that was all), then id, record, id, record, …; old ones lack the ticket
+--   answer   where to go on (false = that was all), relocations so far, then id, record, id, record, …; old ones lack the ticket
 
 local at, place, count = tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 if at < floor then
@@ -18,6 +18,7 @@ if not in_past(epoch) then
   return foreign('past')
 end
 local reply = answer()
+reply[5], reply[6] = false, tonumber(call('HGET', root, 'relocations')) or 0
 if byte(place) == 104 then
   local found = call('HSCAN', key('handles'), sub(place, 2), 'COUNT', count)
   reply[5] = found[1] == '0' and 'p' or 'h' .. found[1]

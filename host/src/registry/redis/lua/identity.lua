@@ -39,7 +39,7 @@ local function stamp_of(number)
 end
 
 local stamp = stamp_of(epoch)
-local hashes = { 'handles', 'intents', 'reservations', 'claims', 'feed', 'published', 'snapshots' }
+local hashes = { 'handles', 'intents', 'reservations', 'claims', 'feed', 'published', 'snapshots', 'spills' }
 -- In the sorted set of old versions all scores are equal and no id is as high as this.
 local past_stamp = string.rep('\255', 17)
 

@@ -304,6 +304,9 @@ for _, move in ipairs(moves) do
     end
   end
 end
+if #moves > 0 then
+  call('HINCRBY', root, 'relocations', 1)
+end
 write('RPUSH', key('queue'), queue)
 write('HSET', key('handles'), new_handles)
 write('HSET', key('feed'), feed)

@@ -5,9 +5,11 @@
 --   ARGV[4]   lease in milliseconds
 --   ARGV[5]   how many ids
 --   ARGV[6…]  the ids, each once; then one string for each request:
---             priority 1 | observations 4 | claims 4 | (id 4, version 5)… | (id 4, claim 1)…
+--             flags 1 | observations 4 | claims 4 | [spills 4] | (id 4, version 5)… | (id 4, claim 1)…
+--             flags: 1 = priority, 2 = consumes bodies written ahead, the earliest of them in the period `spills`
 --             an id is its number from 1; version: 2^40 - 1 = absent; claim: 0 exclusive, 1 shared, 2 relocation
---   answer    ticket (0 = none), then a verdict for each request: {0} granted, {1, ids…} changed, {2, ids…} busy
+--   answer    ticket (0 = none), then a verdict for each request: {0} granted, {1, ids…} changed, {2, ids…} busy,
+--             {3} the bodies written ahead may be gone
 
 local segment, lease, count = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local broken = unstamped('reservations', 'claims')
@@ -53,7 +55,15 @@ end
 
 -- Decodes without making strings: this is most of the time of a large transaction.
 local function judge(request)
-  local priority, observations, claims, position = parse('>BI4I4', request)
+  local flags, observations, claims, position = parse('>BI4I4', request)
+  local priority = flags % 2
+  if flags >= 2 then
+    local spills = parse('>I4', request, position)
+    position = position + 4
+    if spills < (tonumber(call('HGET', root, 'spill_floor')) or 0) then
+      return { 3 }
+    end
+  end
   local changed, waiting, observed = { 1 }, { 2 }, {}
   for _ = 1, observations do
     local a, b, c, d, v, w, x, y, z = byte(request, position, position + 8)
