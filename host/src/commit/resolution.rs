@@ -10,7 +10,9 @@ use sop_engine::types::{LogicalId, PhysicalId, Version};
 
 use super::Committer;
 use super::group::Reserved;
-use super::segment::{FIRST_BODY_OFFSET, HEADER_BYTES, Record, SegmentBuilder, SegmentHeader};
+use super::segment::{
+    FIRST_BODY_OFFSET, HEADER_BYTES, Record, SegmentBuilder, SegmentHeader, SegmentKind,
+};
 use super::succession::Inclusion;
 use crate::blob::{BlobError, Put, SegmentKey, SegmentPlace, Taken};
 use crate::limits;
@@ -262,7 +264,10 @@ impl Committer {
             Decision::Unknown => Err(stuck()),
             Decision::Aborted(_) => Ok(self.registry.abandon(blocker.key).await?),
             Decision::Committed(place) => {
-                let record = self.read_record(blocker.key, place).await?;
+                let Some(record) = self.read_record(blocker.key, place).await? else {
+                    // Somebody resolved it long ago.
+                    return Ok(());
+                };
                 if record.ticket != blocker.ticket {
                     // A reserve that arrived once more after its group had ended: the segment decided another
                     // reservation, and nobody will ever put one for this.
@@ -281,12 +286,12 @@ impl Committer {
         }
     }
 
-    /// The record of a segment that someone else wrote.
+    /// The record of a segment that someone else wrote; `None` = it was collected.
     async fn read_record(
         &self,
         key: SegmentKey,
         place: SegmentPlace,
-    ) -> Result<Record, StorageError> {
+    ) -> Result<Option<Record>, StorageError> {
         let corrupt = |what: &dyn std::fmt::Display| {
             StorageError::Corrupt(format!("segment {key:?}: {what}"))
         };
@@ -296,15 +301,23 @@ impl Committer {
             length,
         };
         let header_bytes = u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX);
-        let header = self.blobs.read(part(0, header_bytes), 0).await?;
+        let header = match self.blobs.read(part(0, header_bytes), 0).await {
+            Err(BlobError::Missing(_)) => return Ok(None),
+            header => header?,
+        };
         let header = SegmentHeader::decode(&header).map_err(|error| corrupt(&error))?;
         if header.key != key {
             return Err(corrupt(&"another segment lies here"));
         }
-        let record = self
-            .blobs
-            .read(part(header.record_offset, header.record_length), 0)
-            .await?;
-        header.record(&record).map_err(|error| corrupt(&error))
+        if header.kind == SegmentKind::Stub {
+            return Ok(None);
+        }
+        let record = part(header.record_offset, header.record_length);
+        let record = match self.blobs.read(record, 0).await {
+            Err(BlobError::Missing(_)) => return Ok(None),
+            record => record?,
+        };
+        let record = header.record(&record).map_err(|error| corrupt(&error))?;
+        Ok(Some(record))
     }
 }
