@@ -182,7 +182,10 @@ impl Judge<'_> {
         let mut items = Items::new();
         for (place, committed) in self.truth.iter().enumerate() {
             match model::replay(&items, &self.records[committed.record].operations) {
-                Ok(writes) => {
+                Ok(mut writes) => {
+                    // What removes something that is not there changes nothing: whoever inserts it later, in the order of
+                    // tickets, may be published before.
+                    writes.retain(|key, value| value.is_some() || items.contains_key(key));
                     model::apply(&mut items, &writes);
                     self.writes.push(writes);
                 }

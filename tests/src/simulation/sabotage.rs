@@ -44,6 +44,14 @@ pub enum Sabotage {
     OlderPeriods,
     /// A checkpoint holds what is there when it is read, rather than when its low-water mark was fixed.
     NewerEntries,
+    /// A collector takes bodies written ahead for dead that may still be consumed.
+    SpillFloor,
+    /// A collector does not see the versions that readers still have.
+    Readers,
+    /// A collector goes by entries that were relocated while it read them.
+    Relocations,
+    /// Nobody hears that keys of periods long past say nothing any more.
+    Forgotten,
 }
 
 impl Sabotage {
@@ -66,7 +74,10 @@ impl Sabotage {
                 | Self::LowWater
                 | Self::Contained
                 | Self::OlderPeriods
-                | Self::NewerEntries),
+                | Self::NewerEntries
+                | Self::SpillFloor
+                | Self::Readers
+                | Self::Relocations),
             ) => registry::BrokenRegistry::new(inner, rule),
             _ => inner,
         }
@@ -79,9 +90,13 @@ impl Sabotage {
         runtime: &Arc<HostRuntime>,
     ) -> Arc<dyn Objects> {
         match this {
-            Some(rule @ (Self::FenceCheck | Self::EarlyAnswer | Self::Tombstone | Self::Void)) => {
-                objects::BrokenObjects::new(inner, rule, runtime)
-            }
+            Some(
+                rule @ (Self::FenceCheck
+                | Self::EarlyAnswer
+                | Self::Tombstone
+                | Self::Void
+                | Self::Forgotten),
+            ) => objects::BrokenObjects::new(inner, rule, runtime),
             _ => inner,
         }
     }
@@ -96,6 +111,10 @@ impl Sabotage {
                 | Self::Contained
                 | Self::OlderPeriods
                 | Self::NewerEntries
+                | Self::SpillFloor
+                | Self::Readers
+                | Self::Relocations
+                | Self::Forgotten
         )
     }
 

@@ -84,6 +84,9 @@ impl Objects for BrokenObjects {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, BlobError> {
+        if self.rule == Sabotage::Forgotten && prefix.ends_with("/collected/") {
+            return Ok(Vec::new());
+        }
         self.inner.list(prefix).await
     }
 

@@ -204,6 +204,14 @@ impl Registry for BrokenRegistry {
                 oldest: start.period,
                 ..start
             },
+            Sabotage::SpillFloor => PeriodStart {
+                spills_from: start.period,
+                ..start
+            },
+            Sabotage::Relocations => PeriodStart {
+                relocations: 0,
+                ..start
+            },
             _ => start,
         })
     }
@@ -218,7 +226,14 @@ impl Registry for BrokenRegistry {
 
     async fn entries(&self, at: Version, from: &[u8], count: usize) -> Outcome<EntryBatch> {
         if self.rule != Sabotage::NewerEntries {
-            return self.inner.entries(at, from, count).await;
+            let mut batch = self.inner.entries(at, from, count).await?;
+            if self.rule == Sabotage::Readers {
+                let entries = batch.entries.iter_mut();
+                entries.for_each(|entry| entry.versions.truncate(1));
+            } else if self.rule == Sabotage::Relocations {
+                batch.relocations = 0;
+            }
+            return Ok(batch);
         }
         let newest = self.inner.now(None, Version::MAX).await?.version;
         let entries = self.inner.entries(newest, from, count).await;

@@ -70,7 +70,7 @@ fn write(plan: &Plan, session: &Session<'_>, recorded: Body<'_, '_, '_>) -> Resu
             random.random_range(0..2),
             random.random_range(0..KEYS),
             random.random_range(0..KEYS / 4),
-            random.random_range(0..12) == 0,
+            random.random_range(0..5) == 0,
         )
     };
     let mut value = filler(plan, &unique(session));

@@ -44,6 +44,8 @@ struct Pair {
     transactions: u64,
     calls: u64,
     period: u32,
+    /// The period of the last hold.
+    held: u32,
     kinds: [u64; 16],
 }
 
@@ -122,7 +124,10 @@ impl Pair {
             observed: Vec::new(),
             claims: Vec::new(),
             priority: self.random.random_bool(0.2),
-            spills_from: None,
+            spills_from: match self.random.random_range(0..5) {
+                0 => Some(self.random.random_range(0..self.period + 2)),
+                _ => None,
+            },
         };
         let mut used = Vec::new();
         for _ in 0..self.random.random_range(0..4) {
@@ -391,6 +396,16 @@ impl Pair {
         let _ = both!(self, mark(&ids, LEASE));
     }
 
+    /// Bodies are written ahead in a period that may be over.
+    async fn hold(&mut self) {
+        let from = self.period.saturating_sub(self.random.random_range(0..3));
+        // In Redis the newest hold of a host counts, in memory all of them: hold so long that none runs out, and in
+        // the order of the periods.
+        self.held = self.held.max(from);
+        let from = self.held;
+        let _ = both!(self, hold_spills(from, Duration::from_secs(600)));
+    }
+
     /// A period begins, or a segment of one that is over is refused.
     async fn period(&mut self) {
         let plain = |start: Result<PeriodStart, RegistryError>| {
@@ -504,6 +519,7 @@ impl Pair {
             80..92 => self.now().await,
             92..97 => self.look().await,
             97 => self.mark().await,
+            98 => self.hold().await,
             _ => {
                 let _ = both!(self, prune());
             }
@@ -541,6 +557,7 @@ async fn random_calls_are_answered_as_by_the_registry_in_memory() {
             transactions: 0,
             calls: 0,
             period: 0,
+            held: 0,
             kinds: [0; 16],
         };
         while pair.calls < 2_600 {
