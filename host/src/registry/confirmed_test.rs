@@ -91,6 +91,9 @@ impl Registry for Counted {
     async fn prune(&self) -> Result<(), RegistryError> {
         Ok(())
     }
+    async fn hold_spills(&self, _: u32, _: Duration) -> Result<(), RegistryError> {
+        Ok(())
+    }
 }
 
 fn id(number: u64) -> LogicalId {

@@ -328,9 +328,7 @@ pub trait Registry: Send + Sync + std::fmt::Debug + 'static {
     /// Holds bodies written ahead in segments of this period and later ones until the hold is renewed from a later period
     /// on, or runs out. To be called before such a segment is put. [`RegistryError::PeriodEnded`] with the current period
     /// if what lies in segments of that period may be collected already.
-    async fn hold_spills(&self, _from: u32, _lease: Duration) -> Result<(), RegistryError> {
-        Ok(())
-    }
+    async fn hold_spills(&self, from: u32, lease: Duration) -> Result<(), RegistryError>;
 
     /// How far the period has come, as far as this host heard; `None` = it heard nothing.
     fn progress(&self) -> Option<PeriodProgress> {

@@ -231,6 +231,9 @@ impl Registry for OfEpoch {
     async fn begin_period(&self, ended: u32) -> Result<PeriodStart, RegistryError> {
         self.registry().await?.begin_period(ended).await
     }
+    async fn hold_spills(&self, from: u32, lease: Duration) -> Result<(), RegistryError> {
+        self.registry().await?.hold_spills(from, lease).await
+    }
     fn progress(&self) -> Option<PeriodProgress> {
         let held = self.server.held.lock();
         let (_, registry) = held.active.as_ref()?;

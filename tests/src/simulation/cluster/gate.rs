@@ -106,6 +106,10 @@ impl Registry for Gate {
         self.open()?.begin_period(ended).await
     }
 
+    async fn hold_spills(&self, from: u32, lease: Duration) -> Outcome<()> {
+        self.open()?.hold_spills(from, lease).await
+    }
+
     fn progress(&self) -> Option<PeriodProgress> {
         self.open().ok()?.progress()
     }
