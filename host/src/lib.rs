@@ -79,9 +79,10 @@ pub mod storage;
 pub use capability::{Grant, Grants, Mode};
 pub use config::{Backends, Config, Durability, Url};
 pub use database::{
-    Calls, CommitId, CommitInfo, Damage, Database, DatabaseBuilder, Direction, DiskStatistics,
-    Isolation, Item, KeyRange, Outcome, Progress, Scan, Statistics, StorageStatistics, Store,
-    StoreInfo, StoreReport, TransactOptions, Transacted, Transaction, VerifyReport,
+    Calls, CommitId, CommitInfo, Compacted, Damage, Database, DatabaseBuilder, Direction,
+    DiskStatistics, Isolation, Item, KeyRange, Outcome, Progress, Scan, Statistics,
+    StorageStatistics, Store, StoreInfo, StoreReport, TransactOptions, Transacted, Transaction,
+    VerifyReport,
 };
 pub use error::{ConflictingKey, Error, Result};
 pub use plugin::{

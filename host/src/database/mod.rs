@@ -57,7 +57,7 @@ use crate::config::{Config, Url};
 use crate::error::Result;
 use crate::plugin::RunLimits;
 use crate::runtime::{Runtime, TokioRuntime};
-pub use crate::storage::DiskStatistics;
+pub use crate::storage::{Compacted, DiskStatistics};
 
 /// An open database. Cheap to clone; all clones are the same database.
 ///
@@ -200,13 +200,14 @@ impl Database {
     }
 
     /// Writes a checkpoint: the next opening (over a shared registry, the next recovery) replays only what came after it, and
-    /// space that nothing reaches in a directory is freed.
+    /// space that nothing reaches any more is freed.
     pub async fn checkpoint(&self) -> Result<()> {
         upkeep::checkpoint(&self.core).await
     }
 
-    /// Moves what lives in mostly dead segments to new ones and frees them. Transactions go on meanwhile.
-    pub async fn compact(&self, progress: impl FnMut(Progress) + Send) -> Result<()> {
+    /// Moves what lives in mostly dead segments to new ones, in the order of scans, and frees them. Transactions go on
+    /// meanwhile, of other hosts too. Versions within retention and those that snapshots use count as living.
+    pub async fn compact(&self, progress: impl FnMut(Progress) + Send) -> Result<Compacted> {
         upkeep::compact(&self.core, progress).await
     }
 

@@ -12,7 +12,7 @@ use super::statistics::Statistics;
 use crate::engine_pool::Lease;
 use crate::error::Result;
 use crate::limits;
-use crate::storage::CompactProgress;
+use crate::storage::{CompactProgress, Compacted};
 
 pub(super) async fn outcome(core: &Arc<DatabaseCore>, id: CommitId) -> Result<Outcome> {
     let mut lease = core.lease().await?;
@@ -122,7 +122,7 @@ pub(super) async fn checkpoint(core: &Arc<DatabaseCore>) -> Result<()> {
 pub(super) async fn compact(
     core: &Arc<DatabaseCore>,
     mut progress: impl FnMut(Progress) + Send,
-) -> Result<()> {
+) -> Result<Compacted> {
     // The work goes on by itself when the caller stops waiting, so it cannot borrow the caller's callback.
     let (sender, mut steps) = mpsc::unbounded();
     let work = core.storage.compact(move |seen: CompactProgress| {
@@ -139,8 +139,7 @@ pub(super) async fn compact(
         }
     };
     let (done, ()) = futures::join!(work, watch);
-    done?;
-    Ok(())
+    Ok(done?)
 }
 
 pub(super) async fn close(core: &Arc<DatabaseCore>) -> Result<()> {

@@ -24,10 +24,12 @@ pub struct CompactProgress {
 /// What a compaction came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Compacted {
-    /// Room on the disk before, in bytes.
+    /// Room on the disk or in the object store before, in bytes.
     pub before_bytes: u64,
-    /// Room on the disk after.
+    /// Room after.
     pub after_bytes: u64,
+    /// Bytes of bodies that something reaches, kept versions included.
+    pub live_bytes: u64,
     /// Bytes of bodies that were moved.
     pub moved_bytes: u64,
 }
@@ -62,9 +64,11 @@ impl Storage {
             if moved_bytes > 0 {
                 storage.take_checkpoint(&embedded, &mut last).await?;
             }
+            let after = embedded.statistics()?;
             Ok(Compacted {
                 before_bytes,
-                after_bytes: embedded.statistics()?.disk_bytes,
+                after_bytes: after.disk_bytes,
+                live_bytes: after.live_bytes,
                 moved_bytes,
             })
         })

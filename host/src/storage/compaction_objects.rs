@@ -115,10 +115,11 @@ impl Storage {
                 // What was reserved while the first one begins may keep a period back: the second does not meet it.
                 storage.checkpoint_objects().await?;
             }
-            let after_bytes = storage.room().map_or(0, |room| room.bytes);
+            let after = storage.room().unwrap_or_default();
             Ok(Compacted {
                 before_bytes,
-                after_bytes,
+                after_bytes: after.bytes,
+                live_bytes: after.live_bytes,
                 moved_bytes,
             })
         })

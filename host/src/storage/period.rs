@@ -157,6 +157,10 @@ impl Storage {
         if let Err(error) = life.committer.resolve_overdue().await {
             tracing::debug!(%error, "a checkpoint leaves reservations unresolved");
         }
+        // Publishing drops history as well, but perhaps nothing was published for long.
+        if let Err(error) = life.registry.prune().await {
+            tracing::debug!(%error, "a checkpoint leaves history that nobody needs");
+        }
         let held = life.now(None).await?;
         let written = self.survey_held(shared, life, period).await;
         life.registry.release(held.version);

@@ -26,10 +26,10 @@ use crate::commit::{Inclusion, Parts, Succession};
 use crate::limits;
 use crate::recovery::epoch::collection::{Moment, Room};
 use crate::recovery::epoch::{Closed, Epoch, EpochError, EpochStore, Target};
-use crate::registry::RegistryError;
 use crate::registry::confirmed::Confirmed;
 use crate::registry::memory::{MemoryRegistry, epoch_version};
 use crate::registry::server::RegistryServer;
+use crate::registry::{Registry, RegistryError};
 use crate::runtime::Runtime;
 
 /// Where the handles of a database on an object store live.
@@ -298,6 +298,7 @@ impl Storage {
         let mut period = shared.period.lock().await;
         let life = self.life();
         life.committer.resolve_overdue().await?;
+        own.prune().await?;
         let next = period.checked_add(1).ok_or(StorageError::Fenced)?;
         // The moment: nothing is under way, and what comes later lies in the next period.
         let pause = self.pause().await;

@@ -80,6 +80,12 @@ impl Core {
         now: Duration,
     ) -> Vec<Published> {
         self.touches += 1;
+        let mut flips = publications
+            .iter()
+            .flat_map(|publication| &publication.flips);
+        let relocates =
+            |flip: &Flip| matches!(&flip.kind, FlipKind::Relocate { from, .. } if !from.is_empty());
+        self.relocations += u64::from(flips.any(relocates));
         let lowest = floor.load(Ordering::Acquire);
         let mut version = self.version;
         let mut all = Vec::with_capacity(publications.len());
@@ -89,7 +95,6 @@ impl Core {
                 .iter()
                 .all(|flip| matches!(flip.kind, FlipKind::Relocate { .. }));
             version += u64::from(!moves);
-            self.relocations += u64::from(moves);
             let mut found = Vec::with_capacity(publication.flips.len());
             for flip in &publication.flips {
                 let flipped =

@@ -17,7 +17,8 @@ use sop_host::recovery::epoch::EpochStore;
 use sop_host::registry::redis::{RedisOptions, RedisServer};
 use sop_host::runtime::{Runtime, TokioRuntime};
 use sop_host::storage::{
-    Change, ChangeKind, CheckpointOptions, ObjectOptions, RegistryPlace, Storage, StorageOptions,
+    Change, ChangeKind, CheckpointOptions, HistoryOptions, ObjectOptions, RegistryPlace, Storage,
+    StorageOptions,
 };
 use sop_tests::servers::redis::RedisProcess;
 
@@ -28,8 +29,8 @@ const BATCH: u64 = 10_000;
 
 /// Objects that remember which names were read and listed.
 #[derive(Debug, Default)]
-struct Counted {
-    below: MemoryObjects,
+pub(super) struct Counted {
+    pub(super) below: MemoryObjects,
     read: Mutex<Vec<String>>,
     listed: Mutex<Vec<String>>,
 }
@@ -90,14 +91,30 @@ impl Objects for Counted {
     }
 }
 
-async fn open(objects: &Arc<Counted>, redis: &RedisProcess) -> Storage {
+pub(super) async fn open(objects: &Arc<Counted>, redis: &RedisProcess) -> Storage {
+    open_keeping(objects, redis, HistoryOptions::default()).await
+}
+
+/// A host that keeps so much history.
+pub(super) async fn open_keeping(
+    objects: &Arc<Counted>,
+    redis: &RedisProcess,
+    history: HistoryOptions,
+) -> Storage {
     let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::current());
     let objects = Arc::clone(objects) as Arc<dyn Objects>;
     let epochs = EpochStore::open(objects, Arc::clone(&runtime), true);
     let url = redis.url();
-    let server = RedisServer::connect(&url, "checkpoint", RedisOptions::default());
+    let redis = RedisOptions {
+        history,
+        ..RedisOptions::default()
+    };
+    let server = RedisServer::connect(&url, "checkpoint", redis);
     let options = ObjectOptions {
-        storage: StorageOptions::default(),
+        storage: StorageOptions {
+            history,
+            ..StorageOptions::default()
+        },
         registry: RegistryPlace::Shared(Arc::new(server.await.unwrap())),
         recover: false,
         disk: None,
@@ -111,11 +128,11 @@ async fn open(objects: &Arc<Counted>, redis: &RedisProcess) -> Storage {
 }
 
 /// Ids that look random, as those of nodes do.
-fn id(number: u64) -> LogicalId {
+pub(super) fn id(number: u64) -> LogicalId {
     LogicalId::new(STORE, (number + 10).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
-fn put(id: LogicalId, text: &str) -> Change {
+pub(super) fn put(id: LogicalId, text: &str) -> Change {
     Change {
         id,
         kind: ChangeKind::Put(Bytes::copy_from_slice(text.as_bytes())),
@@ -129,7 +146,7 @@ fn add(amount: i64) -> Change {
     }
 }
 
-async fn commit(storage: &Storage, observed: Vec<Observation>, changes: Vec<Change>) {
+pub(super) async fn commit(storage: &Storage, observed: Vec<Observation>, changes: Vec<Change>) {
     let id = storage.transaction_id();
     let outcome = storage.commit(id, observed, changes, 0).await.unwrap();
     assert!(
@@ -139,7 +156,7 @@ async fn commit(storage: &Storage, observed: Vec<Observation>, changes: Vec<Chan
 }
 
 /// Changes what is there, and counts it.
-async fn change(storage: &Storage, id: LogicalId, text: &str) {
+pub(super) async fn change(storage: &Storage, id: LogicalId, text: &str) {
     let at = storage.now(None).await.unwrap().version;
     let handle = storage.resolve(&[id], at).await.unwrap().remove(0).unwrap();
     storage.release(at);
@@ -153,7 +170,7 @@ async fn change(storage: &Storage, id: LogicalId, text: &str) {
 }
 
 /// Puts so many fresh ids from a number on, and counts them.
-async fn load(storage: &Storage, first: u64, count: u64) {
+pub(super) async fn load(storage: &Storage, first: u64, count: u64) {
     let mut from = first;
     while from < first + count {
         let to = (from + BATCH).min(first + count);
@@ -164,7 +181,7 @@ async fn load(storage: &Storage, first: u64, count: u64) {
     }
 }
 
-async fn text(storage: &Storage, number: u64) -> Option<String> {
+pub(super) async fn text(storage: &Storage, number: u64) -> Option<String> {
     let at = storage.now(None).await.unwrap().version;
     let handle = storage.resolve(&[id(number)], at).await.unwrap().remove(0);
     storage.release(at);
@@ -172,7 +189,7 @@ async fn text(storage: &Storage, number: u64) -> Option<String> {
     Some(String::from_utf8(body.to_vec()).unwrap())
 }
 
-async fn counted(storage: &Storage) -> i64 {
+pub(super) async fn counted(storage: &Storage) -> i64 {
     let at = storage.now(None).await.unwrap().version;
     let value = storage.counters(&[COUNT], at).await.unwrap()[0].value;
     storage.release(at);

@@ -1,6 +1,7 @@
 //! The registry on a real Redis server.
 
 mod checkpoint;
+mod collection;
 mod costs;
 mod differential;
 mod loss;

@@ -12,6 +12,7 @@
 //! Each test prints its seed and the command that repeats it. How the processes interleave no seed decides, so each goal
 //! is checked whatever happened: what was acknowledged is there once, what was refused is not, and hosts go on in time.
 
+mod collection;
 mod failover;
 mod host;
 mod hosts;
