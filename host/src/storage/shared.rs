@@ -50,7 +50,7 @@ pub struct ObjectOptions {
     pub registry: RegistryPlace,
     /// Begin a new epoch even if one is active.
     pub recover: bool,
-    /// When checkpoints are taken over a shared registry; with a registry of its own only when asked, and at the end.
+    /// When checkpoints are taken; with a registry of its own also at the end.
     pub checkpoint: CheckpointOptions,
     /// A folder on a local disk, and how many bytes of it, for blobs that were fetched.
     pub disk: Option<(PathBuf, u64)>,

@@ -5,7 +5,7 @@ use crate::blob::directory::checksum;
 /// Length of the footer, in bytes.
 pub(super) const FOOTER_BYTES: usize = 64;
 const CHECKED_BYTES: usize = 56;
-/// "sopcheck" and the version of this format.
+/// "sopchk" and the version of this format.
 const MAGIC: u64 = u64::from_le_bytes(*b"sopchk\x01\x00");
 
 /// Where the parts of a checkpoint file are.

@@ -17,7 +17,8 @@
 //!
 //! ```text
 //!   sop:{name}:epoch           hash  stamp, number | version, ticket, floor, releases, bytes of history, two ring counters, the
-//!                                    highest ticket that is forgotten | period, its first ticket, when it began
+//!                                    highest ticket that is forgotten | period, its first ticket, when it
+//!                                    began | spill floor, relocations
 //!   sop:{name}:epochs          set   the epochs that have keys, so that the next activation removes them
 //!   sop:{name}:7:handles       hash  id -> version 5 | kind 2 | chain, or counter | last ticket 6, and the state before
 //!   sop:{name}:7:past          zset  id | version | kind | chain, all scores equal                (still older states)
@@ -28,6 +29,7 @@
 //!   sop:{name}:7:feed          hash  ring of the newest publications: version, ids
 //!   sop:{name}:7:published     hash  ticket -> versions, transaction -> version; two rings of the newest ones
 //!   sop:{name}:7:snapshots     hash  host -> lease, lowest version in use
+//!   sop:{name}:7:spills        hash  host -> lease, earliest period in which it has bodies written ahead
 //!   sop:{name}:7:marks         zset  id -> deadline of its waiting mark
 //!   sop:{name}:7:staged        hash  batches and entries, until the epoch is active
 //! ```

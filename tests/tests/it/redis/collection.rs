@@ -35,11 +35,13 @@ async fn forgetful(objects: &Arc<Counted>, redis: &RedisProcess) -> Storage {
     open_keeping(objects, redis, history).await
 }
 
-/// Lets hosts say anew which versions they have in use: they say so once in a while only.
+/// Lets hosts say anew which versions they have in use: they say so once in a while only, and then what they heard last.
 async fn renew(hosts: &[&Storage]) {
-    tokio::time::sleep(limits::SNAPSHOT_RENEWAL + Duration::from_millis(100)).await;
-    for host in hosts {
-        counted(host).await;
+    for _ in 0..2 {
+        tokio::time::sleep(limits::SNAPSHOT_RENEWAL + Duration::from_millis(100)).await;
+        for host in hosts {
+            counted(host).await;
+        }
     }
 }
 
