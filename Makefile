@@ -24,8 +24,8 @@ rust-plugins: setup
 	@echo "==> building the example plugins in Rust"
 	cd guest-examples && $(CARGO) build --release --locked
 
-plugins: build servers ## Plugins in Rust, Python and JavaScript work on one store; the result is proved, the cost measured
-	@echo "==> building the example plugins in Python and JavaScript"
+plugins: build servers ## Plugins in Rust, Python, JavaScript and C work on one store; the result is proved, the cost measured
+	@echo "==> building the example plugins in Python, JavaScript and C"
 	.ci/languages
 	python3 guest-examples/languages.py $(LANGUAGES)
 	.ci/projects
@@ -74,12 +74,14 @@ unit: setup servers rust-plugins
 	$(CARGO) test --workspace --locked
 	cd guest-examples && $(CARGO) test --workspace --target $$(rustc -vV | sed -n 's/^host: //p') --locked
 
-# The kits in Python and JavaScript, on stand-ins for the engine: seconds, and nothing to install but the languages.
+# The kits in Python, JavaScript and C, on stand-ins for the engine: seconds, and nothing to install but the languages.
 kits:
-	@echo "==> the kits in Python and JavaScript"
+	@echo "==> the kits in Python, JavaScript and C"
 	@.ci/interpreters
 	cd guest-examples/python && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -t . -s tests
 	cd guest-examples/javascript && node --import ./stand-in/register.js --test-reporter dot --test tests/
+	$(MAKE) --no-print-directory -s -C guest-examples/c test
+	.ci/languages c --cached
 
 components: setup rust-plugins
 	@.ci/component-tests --cached
