@@ -1,6 +1,6 @@
 /* Goal: the counter counts as those in other languages do. Method: runs on the database in memory. */
 
-#include "plugin.h"
+#include "run.h"
 
 static void every_increment_counts_once_whatever_becomes_of_the_commits(void) {
     stand_in_reset();

@@ -1,6 +1,6 @@
 /* Goal: the inventory answers as those in other languages do. Method: runs on the database in memory. */
 
-#include "plugin.h"
+#include "run.h"
 
 /* Whether a movement answers this. */
 static bool moves(const char *place, const char *article, int change, const char *wanted) {

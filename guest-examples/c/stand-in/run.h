@@ -1,6 +1,6 @@
 /* Runs of a plugin on the database in memory. */
-#ifndef SOP_TEST_PLUGIN_H
-#define SOP_TEST_PLUGIN_H
+#ifndef SOP_RUN_H
+#define SOP_RUN_H
 
 #include "check.h"
 #include "stand_in.h"
