@@ -8,8 +8,8 @@ PLUGINS := guest-examples/target/wasm32-unknown-unknown/release
 # One feature set and one profile for everything that links wasmtime, so that it is compiled once.
 WORKSPACE := --workspace --all-targets
 
-.PHONY: help setup servers rust-plugins plugins build demo demo-swarm simulate figures component-tests test format clippy docs deny unit \
-	kits components clean
+.PHONY: help setup servers rust-plugins plugins build demo demo-swarm simulate figures component-tests wit-check test format clippy docs deny \
+	unit kits contracts components clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -24,8 +24,8 @@ rust-plugins: setup
 	@echo "==> building the example plugins in Rust"
 	cd guest-examples && $(CARGO) build --release --locked
 
-plugins: build servers ## Plugins in Rust, Python and JavaScript work on one store; the result is proved, the cost measured
-	@echo "==> building the example plugins in Python and JavaScript"
+plugins: build servers ## Plugins in Rust, Python, JavaScript and C work on one store; the result is proved, the cost measured
+	@echo "==> building the example plugins in Python, JavaScript and C"
 	.ci/languages
 	python3 guest-examples/languages.py $(LANGUAGES)
 	.ci/projects
@@ -50,7 +50,11 @@ figures: setup servers ## Measure what the README shows of the registry's link, 
 component-tests: setup ## The engine under the plain wasmtime CLI; installs wasmtime and wac the first time (10 minutes on 2 cores)
 	@.ci/component-tests
 
-test: setup format rust-plugins clippy docs kits unit components deny ## Everything that decides whether a change lands
+wit-check: ## The contracts against those of the last release, and as packages; installs wasm-tools and wkg the first time (20 minutes)
+	@echo "==> contracts"
+	@.ci/wit-check
+
+test: setup format contracts rust-plugins clippy docs kits unit components deny ## Everything that decides whether a change lands
 	@echo "==> all checks passed"
 
 format:
@@ -74,12 +78,18 @@ unit: setup servers rust-plugins
 	$(CARGO) test --workspace --locked
 	cd guest-examples && $(CARGO) test --workspace --target $$(rustc -vV | sed -n 's/^host: //p') --locked
 
-# The kits in Python and JavaScript, on stand-ins for the engine: seconds, and nothing to install but the languages.
+# The kits in Python, JavaScript and C, on stand-ins for the engine: seconds, and nothing to install but the languages.
 kits:
-	@echo "==> the kits in Python and JavaScript"
+	@echo "==> the kits in Python, JavaScript and C"
 	@.ci/interpreters
 	cd guest-examples/python && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -t . -s tests
 	cd guest-examples/javascript && node --import ./stand-in/register.js --test-reporter dot --test tests/
+	$(MAKE) --no-print-directory -s -C guest-examples/c test
+	.ci/languages c --cached
+
+contracts:
+	@echo "==> contracts"
+	@.ci/wit-check --cached
 
 components: setup rust-plugins
 	@.ci/component-tests --cached

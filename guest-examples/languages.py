@@ -28,6 +28,7 @@ LANGUAGES = {
     "Rust": lambda plugin: RUST / f"{plugin}.wasm",
     "Python": lambda plugin: OTHERS / f"python-{plugin}.wasm",
     "JavaScript": lambda plugin: OTHERS / f"javascript-{plugin}.wasm",
+    "C": lambda plugin: OTHERS / f"c/{plugin}.wasm",
 }
 
 PARALLEL = 3

@@ -64,11 +64,12 @@ const COMPONENTS: [Component; 3] = [
 ];
 
 /// What `sop plugin new` writes: files that are new in there are noticed like changed ones.
-const KITS: [&str; 4] = [
+const KITS: [&str; 5] = [
     "host/src/cli/plugin/templates",
     "guest-examples/sdk",
     "guest-examples/python",
     "guest-examples/javascript",
+    "guest-examples/c",
 ];
 
 fn main() -> Result<()> {

@@ -1,7 +1,7 @@
 //! `sop plugin new` makes projects that build, run and pass their tests as they stand.
 //!
-//! Method: the commands of their Makefiles. Components in Python and JavaScript need builders that the gate does not install:
-//! `make plugins` builds those.
+//! Method: the commands of their Makefiles. Components in Python, JavaScript and C need builders that the gate does not
+//! install: `make plugins` builds those.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -67,8 +67,8 @@ fn a_project_in_rust_builds_runs_and_is_tested() {
 }
 
 #[test]
-fn projects_in_python_and_javascript_are_tested_without_builders() {
-    for language in ["python", "js"] {
+fn projects_in_python_javascript_and_c_are_tested_without_builders() {
+    for language in ["python", "js", "c"] {
         let (_folder, project) = project(language);
         succeeded(&make(&project, "test"));
     }

@@ -28,6 +28,7 @@ static RUST: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/cli/plugin/template
 static PYTHON: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/cli/plugin/templates/python");
 static JAVASCRIPT: Dir<'_> =
     include_dir!("$CARGO_MANIFEST_DIR/src/cli/plugin/templates/javascript");
+static C: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/cli/plugin/templates/c");
 static MANIFEST: &str = include_str!("templates/plugin.toml.template");
 
 static RUST_KIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../guest-examples/sdk");
@@ -38,6 +39,8 @@ static JAVASCRIPT_KIT: Dir<'_> =
     include_dir!("$CARGO_MANIFEST_DIR/../guest-examples/javascript/sop-guest");
 static JAVASCRIPT_STAND_IN: Dir<'_> =
     include_dir!("$CARGO_MANIFEST_DIR/../guest-examples/javascript/stand-in");
+static C_KIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../guest-examples/c/sop");
+static C_STAND_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../guest-examples/c/stand-in");
 /// The versions that the kit was tested with; cargo drops what a project does not use.
 static RUST_LOCK: &[u8] = include_bytes!("../../../../guest-examples/Cargo.lock");
 
@@ -65,6 +68,7 @@ static INTERFACE: [(&str, &[u8]); 3] = [
     sop plugin new visits                      in Rust\n  \
     sop plugin new --lang python visits\n  \
     sop plugin new --lang js agents/visits && make -C agents/visits run\n  \
+    sop plugin new --lang c visits\n  \
     sop plugin new --json visits               {\"path\":\"visits\",\"files\":[…]}")]
 pub(super) struct New {
     /// The folder, which must not be there; its last part names the plugin and its store: letters, digits, - and _
@@ -80,6 +84,7 @@ enum Language {
     Python,
     #[value(name = "js", alias = "javascript")]
     JavaScript,
+    C,
 }
 
 /// A file of the project: where it goes, and what it holds.
@@ -137,6 +142,7 @@ fn files(language: Language, name: &str) -> Vec<Contents> {
         Language::Rust => &RUST,
         Language::Python => &PYTHON,
         Language::JavaScript => &JAVASCRIPT,
+        Language::C => &C,
     };
     collect(template, Path::new(""), &mut |path, bytes| {
         let path = match path.extension() {
@@ -155,6 +161,7 @@ fn files(language: Language, name: &str) -> Vec<Contents> {
             (&JAVASCRIPT_KIT, "kit/sop-guest"),
             (&JAVASCRIPT_STAND_IN, "kit/stand-in"),
         ],
+        Language::C => &[(&C_KIT, "kit/sop"), (&C_STAND_IN, "kit/stand-in")],
     };
     for (kit, folder) in kits {
         collect(kit, Path::new(folder), &mut |path, bytes| {
@@ -240,6 +247,10 @@ mod tests {
             (
                 Language::JavaScript,
                 ["app.js", "app.test.js", "kit/sop-guest/index.js"],
+            ),
+            (
+                Language::C,
+                ["app.c", "kit/sop/libc/stdlib.h", "kit/stand-in/run.h"],
             ),
         ] {
             let files = files(language, "visits");
