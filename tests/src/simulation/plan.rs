@@ -161,7 +161,7 @@ impl Plan {
             automatic: checkpoints.random_range(0..2) == 0,
             ..CheckpointOptions::default()
         };
-        Self {
+        let mut plan = Self {
             seed,
             workload: workload.unwrap_or(drawn),
             sabotage,
@@ -181,6 +181,20 @@ impl Plan {
                 read_only: false,
             },
             checkpoint,
+        };
+        if sabotage == Some(Sabotage::Relocations) {
+            // Two hosts must do one thing each at the same time: they do little else.
+            let blows = Blows {
+                every: Duration::from_millis(25),
+                relocate: 10,
+                checkpoint: 10,
+                crash: 0,
+                pause: 0,
+                takeover: 0,
+            };
+            plan.blows = blows;
+            plan.storage.history.retention = Duration::from_secs(5);
         }
+        plan
     }
 }

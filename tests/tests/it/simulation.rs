@@ -55,12 +55,13 @@ fn every_broken_rule_is_found() {
         let first = match sabotage {
             Sabotage::Void => 300,
             Sabotage::Contained | Sabotage::Forgotten => 400,
-            Sabotage::Relocations => 16_600,
+            Sabotage::Relocations => 200,
             _ => 0,
         };
         // Some are only seen, or sooner, where there are large values, many pages, or many commits.
         let workload = match sabotage {
-            Sabotage::Relocations | Sabotage::SpillFloor => Some(WorkloadKind::Mixed),
+            Sabotage::SpillFloor => Some(WorkloadKind::Mixed),
+            Sabotage::Relocations => Some(WorkloadKind::Bank),
             Sabotage::Void | Sabotage::Readers | Sabotage::Forgotten => Some(WorkloadKind::Counter),
             _ => None,
         };
