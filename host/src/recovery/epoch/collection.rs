@@ -16,7 +16,7 @@
 //!   entries are read, they may show the new places of a version whose successors, which the checkpoint does not have, still
 //!   have the old ones. Registries count relocations: after a checkpoint beside one, nothing is collected.
 //! - *Reservations.* Everything that was reserved for its period or an earlier one is resolved and in the entries: see
-//!   [`super::parts`]. What is reserved later lies in later periods, and names bodies of its own, of the newest states, or ones
+//!   `parts`. What is reserved later lies in later periods, and names bodies of its own, of the newest states, or ones
 //!   that were written ahead at or above the spill floor.
 //! - *Recovery.* The fence check comes after the checkpoint is durable: whoever claims later lists this checkpoint or a newer
 //!   one, and no segment of an earlier period. If there is a claim, nothing is collected. A collector that stands still after
@@ -33,7 +33,7 @@
 //!
 //! Epochs that a real manifest closed are over: their dead segments are deleted, and so are their checkpoints. Of the last
 //! ones the segments that the manifest lists stay for some periods of the open epoch: people ask what became of commits that
-//! were under way when it ended ([`super::outcome`]).
+//! were under way when it ended (`outcome`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
