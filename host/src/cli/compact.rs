@@ -41,7 +41,7 @@ impl Arguments {
         });
         console.answer(&json, || {
             format!(
-                "compacted; {} before, {} now, of which {} are alive; {} were moved",
+                "compacted; on disk: {} before, {} now, of which {} are alive; {} were moved",
                 quantity::bytes(before),
                 quantity::bytes(after),
                 quantity::bytes(done.live_bytes),
